@@ -1,0 +1,58 @@
+// Package bridge makes a network's bridge: its link, addresses, routes and
+// sysctls, by netlink. It compares with what the kernel has and changes only
+// the difference; it never touches a link that is not ours.
+package bridge
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Config is what the host should have for one network.
+type Config struct {
+	Name string // of the link, at most 15 bytes
+	// Owner is written into the link's alias ("vnetmgr:" + Owner), so that a
+	// restart knows its own. It is the network's UUID.
+	Owner        string
+	MAC          net.HardwareAddr
+	MTU          int // 0: the kernel's default
+	STP          bool
+	ForwardDelay time.Duration
+	Addrs        []netip.Prefix // address and length, not masked
+	Routes       []Route
+	IPv6         bool // false: disable_ipv6=1 on the bridge
+	Forward4     bool // net.ipv4.ip_forward=1 (never turned off again)
+	Forward6     bool // net.ipv6.conf.all.forwarding=1 (never turned off again)
+}
+
+// Route is a static route through the bridge.
+type Route struct {
+	Dst     netip.Prefix
+	Gateway netip.Addr
+	Metric  int
+}
+
+// Host is what was observed of the host's links, addresses and routes.
+type Host struct {
+	Links   []Link
+	Subnets []Subnet
+}
+
+// Link is one link of the host.
+type Link struct {
+	Name   string
+	Index  int
+	Kind   string // "bridge", "tun", "veth", "" for hardware
+	Owner  string // Config.Owner if it is ours
+	Master string // the bridge it is a port of
+	MAC    net.HardwareAddr
+}
+
+// Subnet is a prefix that the host has an address in or a route to. Default
+// routes (length 0) and link-local, multicast and loopback ones are left out.
+type Subnet struct {
+	Prefix netip.Prefix // masked
+	Link   string
+	Route  bool // a route, rather than an address
+}

@@ -1,0 +1,46 @@
+// Package dhcpd serves DHCP on a network's bridge.
+package dhcpd
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Config4 is one network's DHCPv4 service.
+type Config4 struct {
+	Link   string       // the bridge
+	Server netip.Prefix // our address and the subnet's length
+	Ranges []Range
+	// Reservations may lie outside every range, but only those in the subnet
+	// are served.
+	Reservations []Reservation
+	Router       bool // offer Server as router
+	DNS          bool // offer Server as resolver
+	Domain       string
+	MTU          int // 0: none offered
+	BootFile     string
+	BootServer   netip.Addr // zero: Server
+}
+
+// Range is an inclusive range of addresses.
+type Range struct {
+	Start, End netip.Addr
+	Lease      LeaseTime
+}
+
+// LeaseTime is a lease's length; the zero value is the default of one hour.
+type LeaseTime struct {
+	Duration time.Duration
+	Infinite bool
+}
+
+// Reservation keeps an address for a client, found by MAC or by the name
+// that it sends.
+type Reservation struct {
+	MAC      net.HardwareAddr // nil if none
+	ClientID []byte           // nil if none
+	Name     string           // given to the client; the key when MAC and ClientID are nil
+	Addr     netip.Addr
+	Lease    LeaseTime
+}
