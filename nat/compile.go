@@ -8,15 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Names and definitions of the base chains and maps.
+// The maps.
 const (
 	outputMap = "guest_output" // by the bridge a packet came from
 	inputMap  = "guest_input"  // by the bridge it goes to
 	natMap    = "guest_nat"    // by its source address
 	nat6Map   = "guest_nat6"
-
-	forwardBase     = "type filter hook forward priority filter; policy accept;"
-	postroutingBase = "type nat hook postrouting priority srcnat; policy accept;"
 )
 
 // defaultPorts is libvirt's range for translated TCP and UDP source ports.
@@ -47,11 +44,11 @@ func compile(rs Ruleset) (*table, error) {
 			{name: nat6Map, key: "ipv6_addr"},
 		},
 		chains: []chain{
-			{name: "forward", base: forwardBase, rules: []rule{
+			{name: "forward", hook: forwardHook, rules: []rule{
 				{statements: []statement{dispatch{inputLink, outputMap}}},
 				{statements: []statement{dispatch{outputLink, inputMap}}},
 			}},
-			{name: "postrouting", base: postroutingBase, rules: []rule{
+			{name: "postrouting", hook: postroutingHook, rules: []rule{
 				{statements: []statement{dispatch{source, natMap}}},
 				{statements: []statement{dispatch{source6, nat6Map}}},
 			}},

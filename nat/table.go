@@ -53,8 +53,27 @@ func (e element) String() string {
 // chain is a list of rules.
 type chain struct {
 	name  string
-	base  string // "type … hook … priority …; policy …;" of a base chain
+	hook  hook
 	rules []rule
+}
+
+// hook is where in the kernel a base chain is called.
+type hook uint8
+
+const (
+	noHook hook = iota // a chain that is jumped to
+	forwardHook
+	postroutingHook
+	foreignHook // seen in the kernel, none of ours
+)
+
+func (h hook) String() string {
+	return [...]string{
+		"",
+		"type filter hook forward priority filter; policy accept;",
+		"type nat hook postrouting priority srcnat; policy accept;",
+		"another hook",
+	}[h]
 }
 
 // rule is one line of a chain.
@@ -122,8 +141,8 @@ func (m verdictMap) print(b *strings.Builder) {
 
 func (c chain) print(b *strings.Builder) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.name)
-	if c.base != "" {
-		fmt.Fprintf(b, "\t\t%s\n", c.base)
+	if c.hook != noHook {
+		fmt.Fprintf(b, "\t\t%s\n", c.hook)
 	}
 	for _, r := range c.rules {
 		fmt.Fprintf(b, "\t\t%s\n", r)
