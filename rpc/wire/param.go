@@ -63,3 +63,12 @@ func paramGoType(kind uint32) (reflect.Type, bool) {
 
 // Kind is the wire's number of the parameter's type, 0 for none.
 func (p TypedParam) Kind() uint32 { return paramType(p.Value) }
+
+// ParamName is libvirt's name of a typed parameter's type.
+func ParamName(kind uint32) string {
+	names := [...]string{"", "int", "uint", "llong", "ullong", "double", "boolean", "string"}
+	if kind == 0 || kind >= uint32(len(names)) {
+		return "unknown"
+	}
+	return names[kind]
+}
