@@ -39,7 +39,8 @@ type query struct {
 	raw           []byte // the question as sent, in the packet
 	name          []byte // folded, in buf
 	edns, do      bool
-	limit         int // the largest reply over UDP
+	tcp           bool // set by the caller
+	limit         int  // the largest reply
 	buf           [maxName]byte
 }
 
@@ -50,6 +51,9 @@ const rcodeSilence = -1
 // fine, rcodeSilence if it must not be answered (too short, or a response).
 func (q *query) parse(pkt []byte) int {
 	q.raw, q.name, q.edns, q.do, q.limit = nil, nil, false, false, plainSize
+	if q.tcp {
+		q.limit = maxTCP
+	}
 	if len(pkt) < headerLen {
 		return rcodeSilence
 	}
@@ -117,7 +121,9 @@ func (q *query) parseAdditional(pkt []byte, off int) int {
 		}
 		q.edns = true
 		q.do = r.ttl&ednsDO != 0
-		q.limit = min(max(int(r.class), plainSize), udpSize)
+		if !q.tcp {
+			q.limit = min(max(int(r.class), plainSize), udpSize)
+		}
 		if r.ttl>>16&0xff != 0 {
 			return codec.RcodeBadVers
 		}
@@ -139,7 +145,6 @@ func (q *query) clone() *query {
 // A reply is a response under construction at the start of buf.
 type reply struct {
 	buf            []byte
-	limit          int // bytes
 	answers, added uint16
 }
 
@@ -163,7 +168,7 @@ func (r *reply) room(q *query, n int) bool {
 	if q.edns {
 		n += optLen
 	}
-	return len(r.buf)+n <= r.limit
+	return len(r.buf)+n <= q.limit
 }
 
 // record appends the head of a record of the question's name; its data
