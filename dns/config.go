@@ -14,6 +14,9 @@ type Config struct {
 	// LocalZones are never forwarded: what Records does not know there is
 	// NXDOMAIN.
 	LocalZones []string
+	// Subnets are the network's own: reverse names in them are never
+	// forwarded, so that look-ups of unused addresses do not leak.
+	Subnets []netip.Prefix
 	// Forwarders for everything; when empty and Resolv is set, the host's
 	// own upstreams are used.
 	Forwarders []netip.AddrPort
@@ -49,4 +52,8 @@ type Name struct {
 	Addr  netip.Addr
 	Names []string
 	TTL   uint32 // seconds; 0 as dnsmasq answers for local names
+	// Source says who gives this name: the same name may be given by several
+	// (a reservation and its lease), and lasts until the last one takes it
+	// back. Any string that tells them apart; "" is a source like any other.
+	Source string
 }
