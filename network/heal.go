@@ -4,8 +4,15 @@ import "context"
 
 // heal puts back what other programs take away: rules that were flushed, a
 // bridge that was deleted or lost its address.
-func (m *Manager) heal(ctx context.Context) {
-	rules, links := m.host.RulesChanged(ctx), m.host.LinksChanged(ctx)
+func (m *Manager) heal(ctx context.Context) error {
+	rules, err := m.host.RulesChanged(ctx)
+	if err != nil {
+		return err
+	}
+	links, err := m.host.LinksChanged(ctx)
+	if err != nil {
+		return err
+	}
 	for rules != nil || links != nil {
 		select {
 		case _, ok := <-rules:
@@ -14,14 +21,15 @@ func (m *Manager) heal(ctx context.Context) {
 				continue
 			}
 			m.healRules(ctx)
-		case link, ok := <-links:
+		case event, ok := <-links:
 			if !ok {
 				links = nil
 				continue
 			}
-			m.healLink(ctx, link)
+			m.healLinks(ctx, event.Link)
 		}
 	}
+	return nil
 }
 
 func (m *Manager) healRules(ctx context.Context) {
@@ -32,15 +40,16 @@ func (m *Manager) healRules(ctx context.Context) {
 	}
 }
 
-func (m *Manager) healLink(ctx context.Context, link string) {
+// healLinks puts back our bridge of that name, or every one if link is empty.
+func (m *Manager) healLinks(ctx context.Context, link string) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	for _, e := range m.byID {
-		if e.live == nil || e.plan == nil || e.plan.Bridge.Name != link {
+		if e.live == nil || link != "" && e.plan.Bridge.Name != link {
 			continue
 		}
 		if err := m.host.ApplyBridge(ctx, *e.plan.Bridge); err != nil && ctx.Err() == nil {
-			m.log.Error("put bridge back", "network", e.live.Name, "link", link, "err", err)
+			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
 		}
 	}
 }

@@ -25,10 +25,11 @@ type Host interface {
 	// ListenDHCP4 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
-	// RulesChanged and LinksChanged signal that another program changed
-	// what we may have to put back. The channels close when ctx ends.
-	RulesChanged(ctx context.Context) <-chan struct{}
-	LinksChanged(ctx context.Context) <-chan string
+	// RulesChanged signals that another program changed our rules, and
+	// LinksChanged that links or their addresses are not as they were. The
+	// channels close when ctx ends.
+	RulesChanged(ctx context.Context) (<-chan struct{}, error)
+	LinksChanged(ctx context.Context) (<-chan bridge.Event, error)
 	Close() error
 }
 
@@ -72,6 +73,14 @@ func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, erro
 
 func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {
 	return dns.Listen(link, addr)
+}
+
+func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
+	return k.rules.Monitor(ctx)
+}
+
+func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) {
+	return k.links.Events(ctx)
 }
 
 func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close()) }

@@ -32,7 +32,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	m.ctx = ctx
 	defer m.stopServers()
 	group.Go(func() error { return m.resolver.Run(ctx) })
-	group.Go(func() error { m.heal(ctx); return nil })
+	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err

@@ -56,7 +56,7 @@ func (m *Manager) serve(e *entry, n *xmlnet.Network, p *plan.Plan) (*services, e
 	ctx, cancel := context.WithCancel(m.ctx)
 	s := &services{cancel: cancel}
 	log := m.log.With("network", n.Name)
-	s.running.Go(func() { m.followLeases(ctx, log, e, p, names) })
+	m.follow(ctx, s, log, e, p, names)
 	for i, o := range openers {
 		s.running.Go(func() { keep(ctx, log, o, opened[i]) })
 	}
@@ -70,7 +70,7 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 	ctx, cancel := context.WithCancel(m.ctx)
 	s := &services{cancel: cancel}
 	log := m.log.With("network", n.Name)
-	s.running.Go(func() { m.followLeases(ctx, log, e, p, names) })
+	m.follow(ctx, s, log, e, p, names)
 	for _, o := range openers {
 		srv, err := o.open()
 		if err != nil {
@@ -80,6 +80,17 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 		s.running.Go(func() { keep(ctx, log, o, srv) })
 	}
 	return s
+}
+
+// follow starts what follows the network's leases: its names, and the lease
+// file that libvirt reads.
+func (m *Manager) follow(ctx context.Context, s *services, log *slog.Logger, e *entry, p *plan.Plan, known *names) {
+	if known != nil {
+		s.running.Go(func() { followLeases(ctx, log, e.leases, known) })
+	}
+	if m.cfg.StatusDir != "" && p.DHCP4 != nil {
+		s.running.Go(func() { m.writeStatus(ctx, log, e, p) })
+	}
 }
 
 // keep serves until ctx ends, and opens the sockets again when they fail

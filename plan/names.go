@@ -36,6 +36,9 @@ func makeDNS(n *xmlnet.Network) *dns.Config {
 			c.DomainForwarders = append(c.DomainForwarders, dns.DomainForwarder{Domain: f.Domain})
 		}
 	}
+	for _, ip := range n.IPs {
+		c.Subnets = append(c.Subnets, ip.Prefix.Masked())
+	}
 	// The host's upstreams are out when the definition names its own, and an
 	// isolated network has none.
 	c.Resolv = n.Forward.Mode != xmlnet.Isolated && len(c.Forwarders) == 0
