@@ -45,6 +45,7 @@ func (s *scanner) premature(start int64) string {
 
 var (
 	mismatchText = regexp.MustCompile(`^element <(.*)> closed by </(.*)>$`)
+	encodingText = regexp.MustCompile(`^xml: encoding "(.*)" declared but`)
 	entityText   = regexp.MustCompile(`^invalid character entity &(.*?);?(?: \(no semicolon\))?$`)
 )
 
@@ -73,6 +74,9 @@ func (s *scanner) libxmlWords(text string) string {
 		}
 		return fmt.Sprintf("Entity '%s' not defined", m[1])
 	}
+	if m := encodingText.FindStringSubmatch(text); m != nil {
+		return "Unsupported encoding " + m[1]
+	}
 	for _, t := range libxmlTexts {
 		if strings.HasPrefix(text, t.begin) {
 			return t.text
@@ -81,13 +85,26 @@ func (s *scanner) libxmlWords(text string) string {
 	return text
 }
 
-// redefined refuses an element that has an attribute twice, which
-// encoding/xml lets through.
-func (s *scanner) redefined(t xml.StartElement, offset int64) error {
+// checkAttrs refuses what encoding/xml lets through in a start tag, which is
+// raw in the document: an attribute that is there twice, and attributes with
+// nothing between them.
+func (s *scanner) checkAttrs(t xml.StartElement, raw []byte) error {
 	for i, a := range t.Attr {
 		for _, b := range t.Attr[:i] {
 			if a.Name == b.Name {
-				return s.errorAt(offset, fmt.Sprintf("Attribute %s redefined", a.Name.Local))
+				return s.errorAt(s.dec.InputOffset(), fmt.Sprintf("Attribute %s redefined", a.Name.Local))
+			}
+		}
+	}
+	var quote byte
+	for i, c := range raw {
+		switch {
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote != 0 && c == quote:
+			quote = 0
+			if i+1 < len(raw) && !bytes.ContainsRune([]byte(" \t\r\n/>"), rune(raw[i+1])) {
+				return s.errorAt(s.dec.InputOffset(), "attributes construct error")
 			}
 		}
 	}

@@ -159,9 +159,13 @@ func (n *node) writeElement(b *strings.Builder, level int, indent bool) {
 	}
 	b.WriteByte('>')
 	indent = indent && !n.mixed()
-	for _, c := range n.children {
+	for i, c := range n.children {
 		if indent {
 			b.WriteString("\n" + strings.Repeat("  ", level+1))
+		}
+		if n.looksLikeIndent(i) {
+			fmt.Fprintf(b, "&#%d;%s", c.text[0], c.text[1:])
+			continue
 		}
 		c.write(b, level+1, indent)
 	}
@@ -169,6 +173,17 @@ func (n *node) writeElement(b *strings.Builder, level int, indent bool) {
 		b.WriteString("\n" + strings.Repeat("  ", level))
 	}
 	b.WriteString("</" + n.name + ">")
+}
+
+// looksLikeIndent tells whether n's i'th child is blank text that a reader
+// would take for indentation, were it printed as it is.
+func (n *node) looksLikeIndent(i int) bool {
+	c := n.children[i]
+	if c.kind != textNode || c.text == "" || strings.Trim(c.text, " \t\r\n") != "" || len(n.children) == 1 {
+		return false
+	}
+	before := node{children: n.children[:i]}
+	return before.indents(nil)
 }
 
 // mixed tells whether there is text among n's children.

@@ -53,7 +53,7 @@ func (s *scanner) network() (*Network, error) {
 		r.wholeVirtualPort, r.portGroups, r.ips, r.routes, r.forward, r.modeRules, r.options,
 	} {
 		if err := read(); err != nil {
-			return nil, err
+			return nil, flatten(err)
 		}
 	}
 	return r.n, nil
@@ -166,11 +166,31 @@ func tristate(text string) Tristate {
 	return Unset
 }
 
-// in adds the place to an error about something that can be repeated.
+// placedError is an error that knows where in the document it is.
+type placedError struct {
+	err   *Error
+	place string
+}
+
+func (p *placedError) Error() string { return p.err.Text + " (" + p.place + ")" }
+
+// in puts an error about something that can be repeated into its place, below
+// which it may have one already.
 func in(err error, format string, args ...any) error {
-	e, ok := err.(*Error)
-	if !ok || e == nil {
-		return err
+	if err == nil {
+		return nil
 	}
-	return &Error{Kind: e.Kind, Text: e.Text + " (" + fmt.Sprintf(format, args...) + ")"}
+	place := fmt.Sprintf(format, args...)
+	if p, ok := err.(*placedError); ok {
+		return &placedError{p.err, place + "/" + p.place}
+	}
+	return &placedError{err.(*Error), place}
+}
+
+// flatten returns err as an *Error, with its place in the text.
+func flatten(err error) error {
+	if p, ok := err.(*placedError); ok {
+		return &Error{Kind: p.err.Kind, Text: p.Error()}
+	}
+	return err
 }

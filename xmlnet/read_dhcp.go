@@ -166,7 +166,7 @@ func (r *reader) hostIP(d hostDoc, v4 bool, got *Host) error {
 	}
 	a, ok := parseAddr(*d.IP)
 	if !ok || is4(a) != v4 {
-		return errf(XMLError, "Invalid IP address in static host definition for network '%s': '%s'", r.n.Name, *d.IP)
+		return errf(XMLError, "Invalid IP address '%s' in static host definition for network '%s'", *d.IP, r.n.Name)
 	}
 	got.Addr = a
 	return nil

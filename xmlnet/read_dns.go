@@ -31,7 +31,7 @@ func (r *reader) forwarders(d *dnsDoc) error {
 		}
 		if f.Addr == nil && f.Domain == "" {
 			return in(errf(XMLError, "Invalid forwarder element, must contain at least one of addr or domain"),
-				"dns/forwarder[%d] of network '%s'", i+1, r.n.Name)
+				"dns/forwarder[%d]", i+1)
 		}
 		r.n.DNS.Forwarders = append(r.n.DNS.Forwarders, got)
 	}
@@ -46,7 +46,7 @@ func (r *reader) dnsHosts(d *dnsDoc) error {
 		}
 		a, ok := parseAddr(*h.IP)
 		if !ok {
-			return in(errf(XMLDetail, "Invalid IP address in network '%s' DNS HOST record", r.n.Name), "dns/host[%d]: '%s'", i+1, *h.IP)
+			return in(errf(XMLDetail, "Invalid IP address '%s' in network '%s' DNS HOST record", *h.IP, r.n.Name), "dns/host[%d]", i+1)
 		}
 		got.Addr = a
 		for _, name := range h.Hostnames {

@@ -227,7 +227,7 @@ func pciAddress(d addressDoc) (PCIAddress, error) {
 			return PCIAddress{}, err
 		}
 		if n > part.most {
-			return PCIAddress{}, errf(XMLError, "Invalid PCI address %s=0x%x, must be <= 0x%X", part.name, n, part.most)
+			return PCIAddress{}, errf(XMLError, "Invalid PCI address %s='0x%x', must be <= 0x%X", part.name, n, part.most)
 		}
 		got[i] = n
 	}

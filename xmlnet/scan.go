@@ -88,7 +88,8 @@ func (s *scanner) start(t xml.StartElement, offset int64) error {
 	if len(s.open) >= maxDepth {
 		return s.errorAt(offset, fmt.Sprintf("Excessive depth in document: %d", maxDepth))
 	}
-	if err := s.redefined(t, offset); err != nil {
+	raw := s.doc[offset:s.dec.InputOffset()]
+	if err := s.checkAttrs(t, raw); err != nil {
 		return err
 	}
 	e := openElement{name: t.Name}
@@ -108,7 +109,7 @@ func (s *scanner) start(t xml.StartElement, offset int64) error {
 		s.beginMetadata(t, e.line)
 		return nil
 	}
-	normalizeAttrs(t.Attr, s.doc[offset:s.dec.InputOffset()])
+	normalizeAttrs(t.Attr, raw)
 	return s.emit(t, e)
 }
 
