@@ -161,6 +161,7 @@ var volatile = []string{
 // lines that cmp.Diff shows well.
 func (h host) state(t testing.TB) []string {
 	t.Helper()
+	h.settle(t)
 	var lines []string
 	for _, command := range []string{
 		"ip -d -j address", "ip -d -j -4 route show table all", "ip -d -j -6 route show table all",
@@ -183,7 +184,19 @@ func (h host) state(t testing.TB) []string {
 		}
 	}
 	slices.Sort(lines)
-	return lines
+	// The kernel joins anycast groups later, and again as it sees fit.
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"type":"anycast"`) })
+}
+
+// settle waits until the kernel has made the local route of each IPv6 address,
+// which it does a moment after it has said that the address is there.
+func (h host) settle(t testing.TB) {
+	t.Helper()
+	kerneltest.Wait(t, 5*time.Second, "local routes", func() bool {
+		counts := strings.Fields(h.Run(t, "ip -6 -o address show dev virbr0 -tentative 2>/dev/null | wc -l;"+
+			"ip -6 route show table local type local dev virbr0 2>/dev/null | wc -l"))
+		return counts[0] == counts[1]
+	})
 }
 
 // flatten turns an item into one line without its volatile parts, and its
