@@ -67,14 +67,17 @@ func (c *Conn) configure(ctx context.Context, l *link, want *Config) error {
 	if err := setLinkSysctls(want.Name, want.IPv6); err != nil {
 		return err
 	}
-	surplus, err := c.addAddrs(ctx, l, want)
-	if err != nil {
-		return err
-	}
 	if !l.up {
+		// Before there are IPv6 addresses: the kernel makes the multicast route
+		// of a link without carrier only when it adds an address while the
+		// link is up, and without it nothing can be sent to ff02::1.
 		if err := c.setUp(ctx, l.index); err != nil {
 			return fmt.Errorf("set up: %w", err)
 		}
+	}
+	surplus, err := c.addAddrs(ctx, l, want)
+	if err != nil {
+		return err
 	}
 	if err := c.setRoutes(ctx, l, want); err != nil {
 		return err
@@ -153,7 +156,8 @@ func (c *Conn) setSTP(ctx context.Context, l *link, want *Config) error {
 }
 
 // addAddrs adds the addresses that are missing and returns those that are not
-// wanted, for later.
+// wanted, for later. IPv6 addresses that were kept while the link was down
+// (keep_addr_on_down) are made anew, see configure.
 func (c *Conn) addAddrs(ctx context.Context, l *link, want *Config) (surplus []addr, err error) {
 	have, err := c.addrs(ctx, l.index)
 	if err != nil {
@@ -161,7 +165,8 @@ func (c *Conn) addAddrs(ctx context.Context, l *link, want *Config) (surplus []a
 	}
 	missing := want.addrs()
 	for _, a := range have {
-		if i := slices.Index(missing, a.prefix); i >= 0 && a.usable && !a.peer.IsValid() {
+		usable := a.usable && !a.peer.IsValid() && (l.up || a.prefix.Addr().Is4())
+		if i := slices.Index(missing, a.prefix); i >= 0 && usable {
 			missing = slices.Delete(missing, i, i+1)
 		} else {
 			surplus = append(surplus, a)
