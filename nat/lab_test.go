@@ -40,6 +40,8 @@ func newLab(t testing.TB) *lab {
 	l := &lab{router: kerneltest.New(t), hosts: map[string]*kerneltest.NS{}}
 	l.router.Run(t, `echo 1 >/proc/sys/net/ipv4/ip_forward
 		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+		echo 0 >/proc/sys/net/ipv4/icmp_ratelimit # or the rejects would not all be seen
+		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit
 		for b in a b c; do ip link add br-$b type bridge; ip link set br-$b up; done`)
 	l.host(t, "outside", "eth0", "", "203.0.113", "2001:db8:1:")
 	l.host(t, "beyond", "eth1", "", "198.51.100", "2001:db8:2:")
