@@ -36,8 +36,11 @@ func (c *Conn) Monitor(ctx context.Context) (<-chan struct{}, error) {
 // watch reads the kernel's reports until ctx ends.
 func (c *Conn) watch(ctx context.Context, conn *netlink.Conn, changed chan<- struct{}) {
 	failures := 0
-	for ctx.Err() == nil {
+	for {
 		msgs, err := conn.Receive()
+		if ctx.Err() != nil {
+			return
+		}
 		// Reports get lost when they come faster than they are read (ENOBUFS):
 		// then anything may have changed. An error that stays ends the watch.
 		if err != nil {

@@ -63,7 +63,7 @@ func TestPacketsPass(t *testing.T) {
 		{"route to nat", []Network{labNAT, labRoute}, "b", "192.168.122.10", "refused", ports{}},
 		{"nat dev to route", []Network{labNATDev, labRoute}, "a", "192.168.123.10", "refused", ports{}},
 		{"nat host's own", []Network{labNAT}, "router 192.168.122.1:0", "203.0.113.10", "from 203.0.113.1", ports{1024, 65535}},
-		{"nat host's other address", []Network{labNAT}, "router 203.0.113.1:600", "203.0.113.10", "from 203.0.113.1", ports{600, 600}},
+		{"nat host's other address", []Network{labNAT}, "router 203.0.113.1:850", "203.0.113.10", "from 203.0.113.1", ports{850, 850}},
 
 		{"route to outside", []Network{labRoute}, "b", "203.0.113.10", "from 192.168.123.10", ports{}},
 		{"route from outside", []Network{labRoute}, "outside", "192.168.123.10", "from 203.0.113.10", ports{}},
