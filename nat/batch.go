@@ -3,138 +3,130 @@ package nat
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"time"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
-	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// intervalKind marks a map of ranges in the description of its type.
-const intervalKind = " interval"
-
-// kind is the map's type as [mapState] has it.
-func (m verdictMap) kind() string {
-	if m.intervals() {
-		return m.key + intervalKind
-	}
-	return m.key
+// batch is the messages of one transaction. The library's own batch can
+// neither carry a masquerade with ports (see encode) nor say which message
+// the kernel refused, so it is written here.
+type batch struct {
+	msgs []netlink.Message
+	// about is what each message is about, for errors: "" or "network X".
+	about []string
+	err   error // the first one in making a message
 }
 
-// queue puts a change into the library's batch, in the order that the kernel
-// needs: what is referred to before what refers to it, and the reverse for
-// what goes.
-func (c change) queue(nft *nftables.Conn, t *nftables.Table) error {
-	if c.replace {
-		nft.DelTable(t)
+// nfgen is the header of all nfnetlink messages.
+func nfgen(family byte, resource uint16) []byte {
+	return binary.BigEndian.AppendUint16([]byte{family, unix.NFNETLINK_V0}, resource)
+}
+
+// add appends a message about something in an inet table.
+func (b *batch) add(about string, kind uint16, flags netlink.HeaderFlags, attrs func(*netlink.AttributeEncoder)) {
+	ae := netlink.NewAttributeEncoder()
+	ae.ByteOrder = binary.BigEndian
+	attrs(ae)
+	data, err := ae.Encode()
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("encode a part of %s: %w", about, err)
 	}
-	nft.AddTable(t)
-	var errs []error
-	for _, m := range c.maps {
-		errs = append(errs, nft.AddSet(m.set(t), nil))
+	b.about = append(b.about, about)
+	b.msgs = append(b.msgs, netlink.Message{
+		Header: netlink.Header{
+			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
+			Flags: netlink.Request | flags,
+		},
+		Data: append(nfgen(unix.NFPROTO_INET, 0), data...),
+	})
+}
+
+// send makes the kernel carry out the whole batch or nothing of it. If
+// generation is not 0 it must be the current one, else send fails with
+// ERESTART.
+func (b *batch) send(conn *netlink.Conn, generation uint32) error {
+	if b.err != nil || len(b.msgs) == 0 {
+		return b.err
 	}
-	for _, ch := range c.chains {
-		nft.AddChain(ch.hook.define(ch.name, t))
+	frame, err := frames(generation)
+	if err != nil {
+		return err
 	}
-	for _, name := range c.flush {
-		nft.FlushChain(&nftables.Chain{Name: name, Table: t})
+	b.msgs[len(b.msgs)-1].Header.Flags |= netlink.Acknowledge
+	all := make([]netlink.Message, 0, len(b.msgs)+2)
+	all = append(append(append(all, frame[0]), b.msgs...), frame[1])
+	// Nothing should take that long; a daemon must not hang on it all the same.
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return err
 	}
-	for _, m := range c.remove {
-		errs = append(errs, nft.SetDeleteElements(m.set(t), m.keys()))
+	sent, err := conn.SendMessages(all)
+	if err != nil {
+		return err
 	}
-	for _, ch := range c.fill {
-		for _, r := range ch.rules {
-			nft.AddRule(r.define(t, ch.name))
+	return b.answer(conn, sent)
+}
+
+// frames is the begin and end of a batch.
+func frames(generation uint32) ([2]netlink.Message, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.ByteOrder = binary.BigEndian
+	if generation != 0 {
+		ae.Uint32(unix.NFNL_BATCH_GENID, generation)
+	}
+	attrs, err := ae.Encode()
+	frame := func(kind netlink.HeaderType) netlink.Message {
+		return netlink.Message{
+			Header: netlink.Header{Type: kind, Flags: netlink.Request},
+			Data:   append(nfgen(unix.NFPROTO_UNSPEC, unix.NFNL_SUBSYS_NFTABLES), attrs...),
 		}
 	}
-	for _, m := range c.insert {
-		errs = append(errs, nft.SetAddElements(m.set(t), m.jumps()))
-	}
-	for _, name := range c.surplus {
-		nft.DelChain(&nftables.Chain{Name: name, Table: t})
-	}
-	return errors.Join(errs...)
+	return [2]netlink.Message{frame(unix.NFNL_MSG_BATCH_BEGIN), frame(unix.NFNL_MSG_BATCH_END)}, err
 }
 
-func (m verdictMap) set(t *nftables.Table) *nftables.Set {
-	set := &nftables.Set{
-		Table: t, Name: m.name, IsMap: true, Interval: m.intervals(), DataType: nftables.TypeVerdict,
-		KeyByteOrder: binaryutil.BigEndian,
+// answer reads what the kernel says: an error for each message that it
+// refused, and for the last one, which asked for it, also success. An error
+// for the begin means that nothing was looked at (permission, generation) or
+// that the commit failed. All answers are there when sending returns.
+func (b *batch) answer(conn *netlink.Conn, sent []netlink.Message) error {
+	begin, last := sent[0].Header.Sequence, sent[len(sent)-2].Header.Sequence
+	var refused error
+	for {
+		msgs, err := conn.Receive()
+		var op *netlink.OpError
+		if err != nil && (!errors.As(err, &op) || op.Sequence == 0) {
+			return errors.Join(refused, err)
+		}
+		if err != nil {
+			i := int(int32(op.Sequence - begin))
+			if i < 0 || i > len(b.msgs) {
+				continue // left over from an earlier batch
+			}
+			if i == 0 {
+				return err
+			}
+			if refused == nil {
+				refused = b.name(i-1, err)
+			}
+			if op.Sequence == last {
+				return refused
+			}
+			continue
+		}
+		for _, m := range msgs {
+			if m.Header.Sequence == last {
+				return refused
+			}
+		}
 	}
-	switch m.key {
-	case "ifname":
-		// nft lists strings kept in the other order as empty.
-		set.KeyType, set.KeyByteOrder = nftables.TypeIFName, binaryutil.NativeEndian
-	case "ipv4_addr":
-		set.KeyType = nftables.TypeIPAddr
-	default:
-		set.KeyType = nftables.TypeIP6Addr
-	}
-	return set
 }
 
-// jumps is the elements as they are added.
-func (m verdictMap) jumps() []nftables.SetElement {
-	var out []nftables.SetElement
-	for _, e := range m.elements {
-		keys := e.keys()
-		keys[0].VerdictData = &expr.Verdict{Kind: expr.VerdictJump, Chain: e.chain}
-		out = append(out, keys...)
+// name says whose message the kernel refused.
+func (b *batch) name(i int, err error) error {
+	if b.about[i] == "" {
+		return err
 	}
-	return out
-}
-
-// keys is the elements as they are deleted.
-func (m verdictMap) keys() []nftables.SetElement {
-	var out []nftables.SetElement
-	for _, e := range m.elements {
-		out = append(out, e.keys()...)
-	}
-	return out
-}
-
-// keys is the element's name, or its first address and the one after its last.
-func (e element) keys() []nftables.SetElement {
-	if e.link != "" {
-		return []nftables.SetElement{{Key: linkKey(e.link)}}
-	}
-	out := []nftables.SetElement{{Key: e.first.AsSlice()}}
-	if end := e.last.Next(); end.IsValid() {
-		out = append(out, nftables.SetElement{Key: end.AsSlice(), IntervalEnd: true})
-	}
-	return out
-}
-
-func (r rule) define(t *nftables.Table, chain string) *nftables.Rule {
-	var exprs []expr.Any
-	for _, s := range r.statements {
-		exprs = append(exprs, s.exprs()...)
-	}
-	var data []byte
-	if r.comment != "" {
-		data = userdata.AppendString(data, userdata.TypeComment, r.comment)
-	}
-	data = userdata.Append(data, hashData, binary.BigEndian.AppendUint64(nil, uint64(r.hash())))
-	return &nftables.Rule{Table: t, Chain: &nftables.Chain{Name: chain, Table: t}, Exprs: exprs, UserData: data}
-}
-
-// define is the hook's chain for the library.
-func (h hook) define(name string, t *nftables.Table) *nftables.Chain {
-	c := &nftables.Chain{Name: name, Table: t}
-	policy := nftables.ChainPolicyAccept
-	switch h {
-	case forwardHook:
-		c.Type, c.Policy = nftables.ChainTypeFilter, &policy
-		c.Hooknum, c.Priority = nftables.ChainHookForward, nftables.ChainPriorityFilter
-	case postroutingHook:
-		c.Type, c.Policy = nftables.ChainTypeNAT, &policy
-		c.Hooknum, c.Priority = nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource
-	}
-	return c
-}
-
-// ourTable is the table as it is made, owned where flags say so.
-func ourTable(flags nftables.TableFlags) *nftables.Table {
-	return &nftables.Table{Name: TableName, Family: unix.NFPROTO_INET, Flags: flags}
+	return fmt.Errorf("rules of %s: %w", b.about[i], err)
 }

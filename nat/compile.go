@@ -188,7 +188,7 @@ func (n Network) toSource(f family, p ports) statement {
 // named makes a chain whose first rule tells the network's name to a reader.
 func (n Network) named(name string, rules []rule) chain {
 	rules[0].comment = comment(n.Name)
-	return chain{name: name, rules: rules}
+	return chain{name: name, rules: rules, about: "network " + n.Name}
 }
 
 func line(s ...statement) rule { return rule{statements: s} }

@@ -22,10 +22,10 @@ var errChanged = errors.New("the ruleset changed meanwhile")
 type Conn struct {
 	flags nftables.TableFlags // what our table is made with
 
-	mu   sync.Mutex     // guards what follows
-	nft  *nftables.Conn // writes, and owns the table
-	port uint32         // netlink port of nft: the owner's name
-	read *netlink.Conn  // reads
+	mu    sync.Mutex     // guards what follows
+	write *netlink.Conn  // sends batches, and owns the table
+	read  *netlink.Conn  // asks
+	nft   *nftables.Conn // asks what the library can decode
 	// known is what the table holds as of a generation, nil if that is to be
 	// read from the kernel. As the kernel counts every change by anyone, and
 	// takes ours only if made for the current generation, it is never stale.
@@ -42,43 +42,46 @@ type Conn struct {
 // kernel with nf_tables.
 func Open() (*Conn, error) {
 	c := &Conn{}
-	var err error
-	if c.read, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
-		return nil, fmt.Errorf("open nftables: %w", kernelError(err))
-	}
-	// Before anything else, as the answer tells permission from support.
-	if _, err = c.generation(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open nftables: %w", kernelError(err)), c.read.Close())
-	}
-	if c.nft, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(c.setUp)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.read.Close())
-	}
-	if err := c.probe(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open nftables: %w", kernelError(err)), c.Close())
+	if err := c.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.Close())
 	}
 	return c, nil
 }
 
-// setUp learns the writing socket's port, which the kernel gives as the
-// owner, and gives it room for a batch of thousands of networks.
-func (c *Conn) setUp(nl *netlink.Conn) error {
-	const room = 64 << 20 // a limit, not an allocation
-	c.port = nl.PID()
-	return errors.Join(nl.SetReadBuffer(room), nl.SetWriteBuffer(room))
+func (c *Conn) open() error {
+	var err error
+	if c.read, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+		return openError(err)
+	}
+	// Before anything else, as the answer tells permission from support.
+	if _, err := c.generation(); err != nil {
+		return openError(err)
+	}
+	if c.write, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+		return err
+	}
+	const room = 64 << 20 // for thousands of networks; a limit, not an allocation
+	if err := errors.Join(c.write.SetReadBuffer(room), c.write.SetWriteBuffer(room)); err != nil {
+		return err
+	}
+	if c.nft, err = nftables.New(nftables.AsLasting()); err != nil {
+		return err
+	}
+	return c.probe()
 }
 
 // probe finds out whether tables can have an owner and outlive it, by making
 // and deleting one in the same transaction.
 func (c *Conn) probe() error {
 	const guarded = nftables.TableFlagOwner | nftables.TableFlagPersist
-	t := &nftables.Table{Name: TableName + "-probe", Family: unix.NFPROTO_INET, Flags: guarded}
-	c.nft.AddTable(t)
-	c.nft.DelTable(t)
-	switch err := c.nft.Flush(); {
+	b := tableBatch{table: TableName + "-probe"}
+	b.addTable(guarded)
+	b.delTable()
+	switch err := b.send(c.write, 0); {
 	case err == nil:
 		c.flags = guarded
 	case !errors.Is(err, unix.EOPNOTSUPP):
-		return err
+		return openError(err)
 	}
 	return nil
 }
@@ -87,7 +90,16 @@ func (c *Conn) probe() error {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Join(c.nft.CloseLasting(), c.read.Close())
+	var errs []error
+	if c.nft != nil {
+		errs = append(errs, c.nft.CloseLasting())
+	}
+	for _, nl := range []*netlink.Conn{c.write, c.read} {
+		if nl != nil {
+			errs = append(errs, nl.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Apply makes the kernel's table that of rs, in one transaction: base chains
@@ -112,7 +124,7 @@ func (c *Conn) Apply(ctx context.Context, rs Ruleset) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("apply the nftables rules: %w", c.blame(rs, err))
+		return fmt.Errorf("apply the nftables rules: %w", err)
 	}
 	c.want, c.applied = want, true
 	return nil
@@ -124,39 +136,30 @@ func (c *Conn) apply(want *table) error {
 	if err != nil {
 		return err
 	}
-	if have.owner != 0 && have.owner != c.port {
+	if have.owner != 0 && have.owner != c.write.PID() {
 		return fmt.Errorf("table inet %s belongs to another process (netlink port %d)", TableName, have.owner)
 	}
 	next := c.stateOf(want)
-	t := ourTable(c.flags)
-	if want == nil {
-		if !have.exists {
-			return nil
-		}
-		c.nft.DelTable(t)
-	} else {
-		ch := have.changes(want, next)
-		if ch.empty() {
-			return nil
-		}
-		if err := ch.queue(c.nft, t); err != nil {
-			return errors.Join(err, c.nft.Flush()) // sends nothing, forgets the batch
+	b := tableBatch{table: TableName}
+	switch {
+	case want == nil && have.exists:
+		b.delTable()
+	case want != nil:
+		if ch := have.changes(want, next); !ch.empty() {
+			b.change(ch, c.flags)
 		}
 	}
-	return c.commit(next)
-}
-
-// commit sends the batch, for the generation that it was made from.
-func (c *Conn) commit(next *state) error {
-	err := c.nft.FlushWithGenID(c.gen)
-	switch {
+	if len(b.msgs) == 0 {
+		return nil
+	}
+	switch err := b.send(c.write, c.gen); {
 	case errors.Is(err, unix.ERESTART):
 		return errChanged
 	case err != nil:
 		return batchError(err)
 	}
 	c.known = next
-	c.gen = max(c.gen+1, 1) // 0 is left out by the kernel too
+	c.gen = max(c.gen+1, 1) // the kernel leaves out 0 as well
 	return nil
 }
 
@@ -185,7 +188,7 @@ func (c *Conn) stateOf(t *table) *state {
 		s.flags = c.flags
 	}
 	if s.flags&nftables.TableFlagOwner != 0 {
-		s.owner = c.port
+		s.owner = c.write.PID()
 	}
 	return s
 }

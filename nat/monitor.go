@@ -17,7 +17,7 @@ import (
 func (c *Conn) Monitor(ctx context.Context) (<-chan struct{}, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{Groups: 1 << (unix.NFNLGRP_NFTABLES - 1)})
 	if err != nil {
-		return nil, fmt.Errorf("monitor nftables: %w", kernelError(err))
+		return nil, fmt.Errorf("monitor nftables: %w", openError(err))
 	}
 	changed := make(chan struct{}, 1)
 	stop := context.AfterFunc(ctx, func() {
@@ -36,8 +36,11 @@ func (c *Conn) Monitor(ctx context.Context) (<-chan struct{}, error) {
 // watch reads the kernel's reports until ctx ends.
 func (c *Conn) watch(ctx context.Context, conn *netlink.Conn, changed chan<- struct{}) {
 	failures := 0
-	for ctx.Err() == nil {
+	for {
 		msgs, err := conn.Receive()
+		if ctx.Err() != nil {
+			return
+		}
 		// Reports get lost when they come faster than they are read (ENOBUFS):
 		// then anything may have changed. An error that stays ends the watch.
 		if err != nil {
@@ -57,7 +60,7 @@ func (c *Conn) watch(ctx context.Context, conn *netlink.Conn, changed chan<- str
 // foreign says whether one of the reports is of our table and not by us.
 func (c *Conn) foreign(msgs []netlink.Message) bool {
 	for _, m := range msgs {
-		if m.Header.PID != c.port && tableOf(m) == TableName {
+		if m.Header.PID != c.write.PID() && tableOf(m) == TableName {
 			return true
 		}
 	}

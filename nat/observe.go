@@ -156,9 +156,9 @@ func hookOf(c *nftables.Chain) hook {
 		return noHook
 	}
 	for _, h := range []hook{forwardHook, postroutingHook} {
-		d := h.define("", nil)
-		if c.Type == d.Type && *c.Hooknum == *d.Hooknum && c.Priority != nil && *c.Priority == *d.Priority &&
-			c.Policy != nil && *c.Policy == *d.Policy {
+		kind, number, priority := h.attach()
+		if c.Type == kind && *c.Hooknum == number && c.Priority != nil && *c.Priority == priority &&
+			c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept {
 			return h
 		}
 	}
@@ -246,7 +246,7 @@ func (c *Conn) ask(kind uint16, flags netlink.HeaderFlags, attrs []byte) ([][]by
 			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
 			Flags: netlink.Request | flags,
 		},
-		Data: append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, attrs...),
+		Data: append(nfgen(unix.NFPROTO_INET, 0), attrs...),
 	})
 	if err != nil {
 		return nil, err

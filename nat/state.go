@@ -41,6 +41,17 @@ func (r rule) hash() ruleHash {
 	return ruleHash(max(h.Sum64(), 1))
 }
 
+// intervalKind marks a map of ranges in the description of its type.
+const intervalKind = " interval"
+
+// kind is the map's type as mapState has it.
+func (m verdictMap) kind() string {
+	if m.intervals() {
+		return m.key + intervalKind
+	}
+	return m.key
+}
+
 // stateOf is what the kernel holds once t was applied; t may be nil.
 func stateOf(t *table) *state {
 	s := &state{exists: t != nil, maps: map[string]mapState{}, chains: map[string]chainState{}}
@@ -75,6 +86,7 @@ type change struct {
 	surplus []string // chains to delete, after everything else
 	remove  []verdictMap
 	insert  []verdictMap
+	about   map[string]string // whose chains they are, for errors
 }
 
 func (c change) empty() bool {
@@ -91,11 +103,15 @@ func (s *state) changes(want *table, next *state) change {
 		all.replace = true
 		return all
 	}
-	c := change{table: !s.exists || s.flags != next.flags || s.owner != next.owner}
+	c := change{
+		table: !s.exists || s.flags != next.flags || s.owner != next.owner,
+		about: map[string]string{},
+	}
 	for _, m := range want.maps {
 		s.mapChange(m, next.maps[m.name], &c)
 	}
 	for _, ch := range want.chains {
+		c.about[ch.name] = ch.about
 		s.chainChange(ch, next.chains[ch.name], &c)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.chains)) {

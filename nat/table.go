@@ -55,6 +55,7 @@ type chain struct {
 	name  string
 	hook  hook
 	rules []rule
+	about string // "network X"; "" for a base chain
 }
 
 // hook is where in the kernel a base chain is called.
