@@ -64,11 +64,14 @@ func prepare(c syscall.RawConn, ifindex int, six bool) error {
 	return errors.Join(ctlErr, err)
 }
 
+// arrivalIndex is the offset at which a socket filter finds the index of the
+// link that a packet came by: SKF_AD_OFF+SKF_AD_IFINDEX of linux/filter.h.
+const arrivalIndex = 1<<32 - 0x1000 + 8
+
 // attachFilter lets in only what arrives by the link or by lo.
 func attachFilter(fd, ifindex int) error {
-	const arrival = 1<<32 + unix.SKF_AD_OFF + unix.SKF_AD_IFINDEX // as an unsigned word
 	prog := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: arrival},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: arrivalIndex},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(ifindex), Jt: 2},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: loopback, Jt: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
