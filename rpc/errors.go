@@ -145,12 +145,12 @@ func withErrno(e *wire.Error, errno int) *wire.Error {
 // encodeError is the failed reply to a call.
 func encodeError(h wire.Header, err error) []byte {
 	h.Status = wire.Failed
-	b, encErr := wire.Encode(h, asFailure(err))
+	b, encErr := wire.Encode(h, *asFailure(err))
 	if encErr == nil {
 		return b
 	}
 	// Only a text of megabytes gets here.
-	b, encErr = wire.Encode(h, failure(wire.FromRPC, wire.CodeRPC, "Unable to encode message payload"))
+	b, encErr = wire.Encode(h, *failure(wire.FromRPC, wire.CodeRPC, "Unable to encode message payload"))
 	if encErr != nil {
 		panic(encErr)
 	}

@@ -21,6 +21,7 @@ func (c *client) keepalive() {
 	interval := c.srv.opts.KeepaliveInterval
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
+	var heard int64
 	for pings := 0; ; {
 		select {
 		case <-timer.C:
@@ -30,8 +31,10 @@ func (c *client) keepalive() {
 		if len(c.calls) == cap(c.calls) {
 			c.heard.Store(time.Now().UnixNano())
 		}
-		if silence := time.Since(time.Unix(0, c.heard.Load())); silence < interval {
-			pings = 0
+		if last := c.heard.Load(); last != heard {
+			heard, pings = last, 0
+		}
+		if silence := time.Since(time.Unix(0, heard)); silence < interval {
 			timer.Reset(interval - silence)
 			continue
 		}
