@@ -1,3 +1,5 @@
+// Package e2e tests vnetmgr as its users meet it: the program on a host,
+// guests on its bridges, the clients and tools that people have.
 package e2e
 
 import (
@@ -9,5 +11,9 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	if programs != "" {
+		os.RemoveAll(programs)
+	}
+	os.Exit(code)
 }
