@@ -2,30 +2,37 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // drivers are the modules that a guest needs to reach its network card.
 var drivers = []string{"virtio_pci", "virtio_net"}
 
-// kernel finds the newest installed kernel image that has its modules beside
-// it, as linux-image-cloud-amd64 installs them.
+// kernel finds Debian's cloud kernel and its modules: installed, or unpacked in
+// the user's cache by scripts/deps.
 func kernel() (image, modules string, err error) {
-	images, err := filepath.Glob("/boot/vmlinuz-*")
-	if err != nil {
-		return "", "", err
+	roots := []string{""}
+	if cache, err := os.UserCacheDir(); err == nil {
+		roots = append(roots, cache+"/vnetmgr/kernel")
 	}
-	for i := len(images) - 1; i >= 0; i-- {
-		release := strings.TrimPrefix(images[i], "/boot/vmlinuz-")
-		modules := "/lib/modules/" + release
-		if _, err := os.Stat(modules + "/modules.dep"); err == nil {
-			return images[i], modules, nil
+	for _, root := range roots {
+		images, err := filepath.Glob(root + "/boot/vmlinuz-*-cloud-*")
+		if err != nil {
+			return "", "", err
+		}
+		for _, image := range slices.Backward(images) {
+			modules := root + "/lib/modules/" + strings.TrimPrefix(image, root+"/boot/vmlinuz-")
+			if _, err := os.Stat(modules + "/modules.dep"); err == nil {
+				return image, modules, nil
+			}
 		}
 	}
-	return "", "", fmt.Errorf("no kernel with modules in /boot: install linux-image-cloud-amd64")
+	return "", "", errors.New("no cloud kernel with its modules: run scripts/deps test")
 }
 
 // initramfs is a guest's whole file system: busybox, the drivers and an init.
