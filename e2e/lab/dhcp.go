@@ -49,7 +49,8 @@ const (
 	release  = 7
 )
 
-// Clients opens the machine's link, which has to be up, for DHCP clients.
+// Clients opens the machine's link for DHCP clients, who need it up when they
+// send.
 func (m *Machine) Clients(t TB, link string) *Clients {
 	t.Helper()
 	c := &Clients{Retry: time.Second, waiting: make(map[[6]byte]chan Reply)}
@@ -178,6 +179,9 @@ func (c *Clients) read() {
 	buf := make([]byte, 2048)
 	for {
 		n, _, err := c.conn.ReadFrom(buf)
+		if errors.Is(err, unix.ENETDOWN) {
+			continue // said once, for a link that is yet to come up
+		}
 		if err != nil {
 			return
 		}
