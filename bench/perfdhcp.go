@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vnetmgr/vnetmgr/e2e/lab"
+)
+
+// dropFree is the highest rate, in handshakes a second, at which perfdhcp sees
+// no drop in two seconds: doubled until there is one, then halved in on five
+// times. The clients are those that hold leases.
+func dropFree(t lab.TB, b bed, held int) float64 {
+	n := large
+	n.held = held
+	b.serve(t, b.Host, n)
+	g, _ := loader(t, b, n)
+	g.Must(t, "ip", "addr", "add", nth(n.addr.Addr(), 1).String()+"/16", "dev", "eth0")
+	var macs strings.Builder
+	for i := range held {
+		fmt.Fprintln(&macs, lab.MAC(clientBase+uint32(i)))
+	}
+	g.WriteFile(t, "/run/macs", macs.String(), 0o644)
+
+	low, high := 0, 25
+	for high <= 51200 && lossless(t, g, n, high) {
+		low, high = high, 2*high
+	}
+	for range 5 {
+		if middle := (low + high) / 2; lossless(t, g, n, middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return float64(low)
+}
+
+// lossless tells whether perfdhcp loses nothing at a rate and reaches it.
+func lossless(t lab.TB, g *lab.Guest, n network, rate int) bool {
+	t.Helper()
+	r := g.Run(t, "perfdhcp", "-4", "-l", "eth0", "-M", "/run/macs", "-r", fmt.Sprint(rate), "-p", "2", "-W", "500000", n.addr.Addr().String())
+	if !strings.Contains(r.Stdout, "drops: ") {
+		t.Fatalf("perfdhcp: %s", r)
+	}
+	drops := strings.Count(r.Stdout, "drops: ") - strings.Count(r.Stdout, "drops: 0\n")
+	return drops == 0 && number(t, r.Stdout, "Rate: ") > 0.95*float64(rate)
+}
