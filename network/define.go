@@ -11,7 +11,7 @@ import (
 // parse reads and checks a document from a client.
 func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 	if validate {
-		if err := xmlnet.CheckSchema(doc); err != nil {
+		if _, err := xmlnet.ParseStrict(doc); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 
@@ -21,8 +20,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/state"
 )
 
-// runDaemon is "vnetmgr daemon": it serves until SIGTERM or SIGINT, and
-// leaves every network up.
+// runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
 func runDaemon(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
 	config := flags.String("config", defaultSettings, "settings `file`")
@@ -40,8 +38,6 @@ func runDaemon(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	return serve(ctx, log, s)
 }
 
@@ -67,8 +63,11 @@ func serve(ctx context.Context, log *slog.Logger, s settings) error {
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
 	})
-	server := rpc.New(log, manager, rpc.Options{Group: s.SocketGroup, MaxClients: s.MaxClients})
-	return manager.Run(ctx, func(ctx context.Context) error {
+	server := rpc.New(log, manager, rpc.Options{
+		MaxClients: s.MaxClients,
+		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
+	})
+	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		for _, l := range listeners {
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
@@ -79,6 +78,10 @@ func serve(ctx context.Context, log *slog.Logger, s settings) error {
 		}
 		return group.Wait()
 	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // asked to end
+	}
+	return err
 }
 
 // listener is a socket of libvirt's protocol.

@@ -20,7 +20,7 @@ func main() {
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:  os.Getenv,
-		Daemon:  daemon,
+		Daemon:  runDaemon,
 		Version: version,
 	}))
 }
