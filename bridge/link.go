@@ -139,9 +139,9 @@ func parseLink(m []byte) (*link, error) {
 	for kind, value := range attrs(m[unix.SizeofIfInfomsg:]) {
 		switch kind {
 		case unix.IFLA_IFNAME:
-			l.name = nl.BytesToString(value)
+			l.name = unix.ByteSliceToString(value)
 		case unix.IFLA_IFALIAS:
-			l.alias = nl.BytesToString(value)
+			l.alias = unix.ByteSliceToString(value)
 		case unix.IFLA_GROUP:
 			l.group = uint32At(value)
 		case unix.IFLA_MASTER:
@@ -163,7 +163,7 @@ func (l *link) parseInfo(b []byte) {
 	for kind, value := range attrs(b) {
 		switch kind {
 		case nl.IFLA_INFO_KIND:
-			l.kind = nl.BytesToString(value)
+			l.kind = unix.ByteSliceToString(value)
 		case nl.IFLA_INFO_DATA:
 			data = value
 		}
