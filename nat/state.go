@@ -66,11 +66,7 @@ func stateOf(t *table) *state {
 		s.maps[m.name] = mapState{m.kind(), elements}
 	}
 	for _, c := range t.chains {
-		hashes := make([]ruleHash, len(c.rules))
-		for i, r := range c.rules {
-			hashes[i] = r.hash()
-		}
-		s.chains[c.name] = chainState{c.hook, hashes}
+		s.chains[c.name] = chainState{c.hook, c.hashes}
 	}
 	return s
 }
