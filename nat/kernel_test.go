@@ -221,7 +221,7 @@ func TestRestartAdoptsTheTable(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantListed(t, ns, three...) // while nobody owns it
+	wantListed(t, ns, three...) // while nobody owns it, and for the kernel anyone may change it
 	c := openIn(t, ns)
 	apply(t, c, three...)
 	without := func(s string) string {
