@@ -2,6 +2,7 @@ package nat
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,16 +20,23 @@ const (
 // defaultPorts is libvirt's range for translated TCP and UDP source ports.
 var defaultPorts = ports{1024, 65535}
 
-// Destinations that are never translated, as they never leave the link.
-var (
-	multicast4 = netip.MustParsePrefix("224.0.0.0/24")
-	broadcast4 = netip.MustParsePrefix("255.255.255.255/32")
-	multicast6 = netip.MustParsePrefix("ff02::/16")
-)
+// untranslated is the destinations that never leave the link, by family.
+var untranslated = map[family][]netip.Prefix{
+	ipv4: {netip.MustParsePrefix("224.0.0.0/24"), netip.MustParsePrefix("255.255.255.255/32")},
+	ipv6: {netip.MustParsePrefix("ff02::/16")},
+}
+
+// part is one network's share of a table.
+type part struct {
+	network Network
+	chains  []chain // its output and input, and those that translate
+}
 
 // compile makes the table of a ruleset; nil when there are no networks. It
-// fails on what the kernel, or a reader of nft's listing, could not take.
-func compile(rs Ruleset) (*table, error) {
+// fails on what the kernel, or a reader of nft's listing, could not take. The
+// parts of networks that are the same in an earlier table, if there is one,
+// are taken from there.
+func compile(rs Ruleset, earlier *table) (*table, error) {
 	networks := sorted(rs.Networks)
 	if err := check(networks); err != nil {
 		return nil, err
@@ -44,36 +52,53 @@ func compile(rs Ruleset) (*table, error) {
 			{name: nat6Map, key: "ipv6_addr"},
 		},
 		chains: []chain{
-			{name: "forward", hook: forwardHook, rules: []rule{
-				{statements: []statement{dispatch{inputLink, outputMap}}},
-				{statements: []statement{dispatch{outputLink, inputMap}}},
-			}},
-			{name: "postrouting", hook: postroutingHook, rules: []rule{
-				{statements: []statement{dispatch{source, natMap}}},
-				{statements: []statement{dispatch{source6, nat6Map}}},
-			}},
+			newChain("forward", forwardHook, line(dispatch{inputLink, outputMap}), line(dispatch{outputLink, inputMap})),
+			newChain("postrouting", postroutingHook, line(dispatch{source, natMap}), line(dispatch{source6, nat6Map})),
 		},
+		parts: make(map[string]part, len(networks)),
 	}
-	var ranges, ranges6 []target
 	for _, n := range networks {
-		output, input := n.output(), n.input()
-		t.maps[0].elements = append(t.maps[0].elements, element{link: n.Bridge, chain: output.name})
-		t.maps[1].elements = append(t.maps[1].elements, element{link: n.Bridge, chain: input.name})
-		t.chains = append(t.chains, output, input)
-		if subnets := n.translated(ipv4); len(subnets) > 0 {
-			c := n.translate("nat-"+n.ID, subnets)
-			t.chains = append(t.chains, c)
-			ranges = appendTargets(ranges, subnets, c.name)
-		}
-		if subnets := n.translated(ipv6); len(subnets) > 0 {
-			c := n.translate("nat6-"+n.ID, subnets)
-			t.chains = append(t.chains, c)
-			ranges6 = appendTargets(ranges6, subnets, c.name)
+		t.add(n.part(earlier))
+	}
+	t.maps[2].elements = disjoint(targets(networks, ipv4))
+	t.maps[3].elements = disjoint(targets(networks, ipv6))
+	return t, nil
+}
+
+// add adds a network's chains, and its bridge to the maps of links.
+func (t *table) add(p part) {
+	t.parts[p.network.ID] = p
+	t.chains = append(t.chains, p.chains...)
+	for i := range t.maps[:2] {
+		t.maps[i].elements = append(t.maps[i].elements, element{link: p.network.Bridge, chain: p.chains[i].name})
+	}
+}
+
+func (n Network) part(earlier *table) part {
+	if earlier != nil {
+		if p, ok := earlier.parts[n.ID]; ok && reflect.DeepEqual(p.network, n) {
+			return p
 		}
 	}
-	t.maps[2].elements = disjoint(ranges)
-	t.maps[3].elements = disjoint(ranges6)
-	return t, nil
+	n.Subnets = slices.Clone(n.Subnets)
+	p := part{network: n, chains: []chain{n.output(), n.input()}}
+	for _, f := range []family{ipv4, ipv6} {
+		if subnets := n.translated(f); len(subnets) > 0 {
+			p.chains = append(p.chains, n.translate(f, subnets))
+		}
+	}
+	return p
+}
+
+// targets is the translated prefixes of a family, of all networks.
+func targets(networks []Network, f family) []target {
+	var out []target
+	for _, n := range networks {
+		for _, p := range n.translated(f) {
+			out = append(out, target{p, n.translateName(f)})
+		}
+	}
+	return out
 }
 
 // output is the chain that packets from a network's guests meet, where return
@@ -141,31 +166,29 @@ func (n Network) translated(f family) []netip.Prefix {
 // translate is the chain that the first packet of each flow from subnets, all
 // of one family, meets. Traffic inside one subnet stays as it is; traffic to
 // another subnet of the same network is translated, as libvirt does.
-func (n Network) translate(name string, subnets []netip.Prefix) chain {
+func (n Network) translate(f family, subnets []netip.Prefix) chain {
 	var rules []rule
 	if n.Dev != "" {
 		rules = append(rules, line(linkIs{field: outputLink, not: true, name: n.Dev}, counter{}, back))
 	}
-	for _, p := range untranslated(subnets[0].Addr()) {
+	for _, p := range untranslated[f] {
 		rules = append(rules, line(addrIn{destination, p}, counter{}, back))
 	}
 	for _, p := range subnets {
 		rules = append(rules, line(addrIn{source, p}, addrIn{destination, p}, counter{}, back))
 	}
-	f := familyOf(subnets[0].Addr())
 	rules = append(rules,
 		line(tcp, counter{}, n.toSource(f, n.ports())),
 		line(udp, counter{}, n.toSource(f, n.ports())),
 		line(counter{}, n.toSource(f, ports{})))
-	return n.named(name, rules)
+	return n.named(n.translateName(f), rules)
 }
 
-// untranslated is the destinations that libvirt exempts, in a's family.
-func untranslated(a netip.Addr) []netip.Prefix {
-	if a.Is4() {
-		return []netip.Prefix{multicast4, broadcast4}
+func (n Network) translateName(f family) string {
+	if f == ipv4 {
+		return "nat-" + n.ID
 	}
-	return []netip.Prefix{multicast6}
+	return "nat6-" + n.ID
 }
 
 // ports is the network's range of translated ports.
@@ -188,7 +211,17 @@ func (n Network) toSource(f family, p ports) statement {
 // named makes a chain whose first rule tells the network's name to a reader.
 func (n Network) named(name string, rules []rule) chain {
 	rules[0].comment = comment(n.Name)
-	return chain{name: name, rules: rules, about: "network " + n.Name}
+	c := newChain(name, noHook, rules...)
+	c.about = "network " + n.Name
+	return c
+}
+
+func newChain(name string, h hook, rules ...rule) chain {
+	hashes := make([]ruleHash, len(rules))
+	for i, r := range rules {
+		hashes[i] = r.hash()
+	}
+	return chain{name: name, hook: h, rules: rules, hashes: hashes}
 }
 
 func line(s ...statement) rule { return rule{statements: s} }

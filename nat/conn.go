@@ -31,10 +31,10 @@ type Conn struct {
 	// takes ours only if made for the current generation, it is never stale.
 	known *state
 	gen   uint32
-	// want is the last table that was applied, nil for none; drift is
-	// measured from it once applied is true.
-	want    *table
-	applied bool
+	// want is the last table that was applied, nil for none, and left what was
+	// known to be in the kernel then; nil before the first time.
+	want *table
+	left *state
 }
 
 // Open opens a connection to nftables in the calling thread's network
@@ -108,12 +108,12 @@ func (c *Conn) Close() error {
 // and the error names the network if it is one network's part that the kernel
 // refuses. A masquerade port range that libvirt refuses is a [PortRangeError].
 func (c *Conn) Apply(ctx context.Context, rs Ruleset) error {
-	want, err := compile(rs)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	want, err := compile(rs, c.want)
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("apply the nftables rules: %w", err)
@@ -126,7 +126,7 @@ func (c *Conn) Apply(ctx context.Context, rs Ruleset) error {
 	if err != nil {
 		return fmt.Errorf("apply the nftables rules: %w", err)
 	}
-	c.want, c.applied = want, true
+	c.want, c.left = want, c.known
 	return nil
 }
 
@@ -199,7 +199,7 @@ func (c *Conn) stateOf(t *table) *state {
 func (c *Conn) Drifted(ctx context.Context) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.applied {
+	if c.left == nil {
 		return false, nil
 	}
 	for {
@@ -213,9 +213,17 @@ func (c *Conn) Drifted(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("compare the nftables rules: %w", err)
 		}
-		if c.want == nil {
-			return have.exists, nil
-		}
-		return !have.changes(c.want, c.stateOf(c.want)).empty(), nil
+		return c.differs(have), nil
 	}
+}
+
+// differs says whether the table is not as Apply left it.
+func (c *Conn) differs(have *state) bool {
+	switch {
+	case have == c.left:
+		return false
+	case c.want == nil:
+		return have.exists
+	}
+	return !have.changes(c.want, c.stateOf(c.want)).empty()
 }

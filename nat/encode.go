@@ -53,8 +53,8 @@ func (b *tableBatch) change(c change, flags nftables.TableFlags) {
 		}
 	}
 	for _, ch := range c.fill {
-		for _, r := range ch.rules {
-			b.addRule(ch, r)
+		for i, r := range ch.rules {
+			b.addRule(ch, r, ch.hashes[i])
 		}
 	}
 	for _, m := range c.insert {
@@ -185,12 +185,12 @@ func (b *tableBatch) flushChain(name string) {
 	})
 }
 
-func (b *tableBatch) addRule(c chain, r rule) {
+func (b *tableBatch) addRule(c chain, r rule, h ruleHash) {
 	b.add(c.about, unix.NFT_MSG_NEWRULE, netlink.Create|netlink.Append, func(ae *encoder) {
 		ae.String(unix.NFTA_RULE_TABLE, b.table)
 		ae.String(unix.NFTA_RULE_CHAIN, c.name)
 		ae.Nested(unix.NFTA_RULE_EXPRESSIONS, r.encode)
-		ae.Bytes(unix.NFTA_RULE_USERDATA, r.userData())
+		ae.Bytes(unix.NFTA_RULE_USERDATA, userData(r.comment, h))
 	})
 }
 
@@ -231,10 +231,10 @@ func encode(e expr.Any) ([]byte, error) {
 
 // userData is what the kernel keeps with the rule for us: nft's comment and
 // our hash.
-func (r rule) userData() []byte {
+func userData(comment string, h ruleHash) []byte {
 	var data []byte
-	if r.comment != "" {
-		data = userdata.AppendString(data, userdata.TypeComment, r.comment)
+	if comment != "" {
+		data = userdata.AppendString(data, userdata.TypeComment, comment)
 	}
-	return userdata.Append(data, hashData, binary.BigEndian.AppendUint64(nil, uint64(r.hash())))
+	return userdata.Append(data, hashData, binary.BigEndian.AppendUint64(nil, uint64(h)))
 }

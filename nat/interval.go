@@ -12,13 +12,6 @@ type target struct {
 	chain  string
 }
 
-func appendTargets(to []target, prefixes []netip.Prefix, chain string) []target {
-	for _, p := range prefixes {
-		to = append(to, target{p, chain})
-	}
-	return to
-}
-
 // disjoint turns prefixes of one family into ranges that do not overlap, in
 // ascending order, as the kernel refuses a map whose ranges do. Of nested
 // prefixes the longer one decides; of equal ones the first.

@@ -66,11 +66,7 @@ func stateOf(t *table) *state {
 		s.maps[m.name] = mapState{m.kind(), elements}
 	}
 	for _, c := range t.chains {
-		hashes := make([]ruleHash, len(c.rules))
-		for i, r := range c.rules {
-			hashes[i] = r.hash()
-		}
-		s.chains[c.name] = chainState{c.hook, hashes}
+		s.chains[c.name] = chainState{c.hook, c.hashes}
 	}
 	return s
 }
@@ -124,7 +120,10 @@ func (s *state) changes(want *table, next *state) change {
 }
 
 // mendable says whether the table can become the next one by adding and
-// removing elements, chains and rules.
+// removing elements, chains and rules. If not, it was made by something else,
+// and is replaced whole; only then can a packet that is on its way through the
+// base chains at that moment pass both the new table, not yet valid, and the
+// old one, no longer valid.
 func (s *state) mendable(next *state) bool {
 	// A table gets its owner when it is made, or takes a new one after the
 	// old one has gone.

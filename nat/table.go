@@ -14,7 +14,8 @@ const TableName = "vnetmgr"
 // table is a compiled ruleset: all that the kernel's table should hold.
 type table struct {
 	maps   []verdictMap
-	chains []chain // the base chains first
+	chains []chain         // the base chains first
+	parts  map[string]part // by network ID
 }
 
 // verdictMap sends packets to chains by a link's name or an address.
@@ -52,10 +53,11 @@ func (e element) String() string {
 
 // chain is a list of rules.
 type chain struct {
-	name  string
-	hook  hook
-	rules []rule
-	about string // "network X"; "" for a base chain
+	name   string
+	hook   hook
+	rules  []rule
+	hashes []ruleHash // of the rules
+	about  string     // "network X"; "" for a base chain
 }
 
 // hook is where in the kernel a base chain is called.
@@ -102,7 +104,7 @@ func (r rule) String() string {
 // networks by name. No networks give no table, thus "". Networks that
 // [Conn.Apply] refuses give the reason as a comment.
 func (rs Ruleset) String() string {
-	t, err := compile(rs)
+	t, err := compile(rs, nil)
 	if err != nil {
 		return "# " + err.Error() + "\n"
 	}

@@ -82,7 +82,7 @@ func TestInvalidNetworksAreRefusedByName(t *testing.T) {
 			n.AddrStart, n.AddrEnd = prefix("10.0.0.2/32").Addr(), prefix("10.0.0.1/32").Addr()
 		}, "nat addresses 10.0.0.2 to 10.0.0.1 are no IPv4 range"},
 	} {
-		_, err := compile(Ruleset{[]Network{ok.with(c.change)}})
+		_, err := compile(Ruleset{[]Network{ok.with(c.change)}}, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "rules of network net-a: ") {
 			t.Errorf("%s: got error %v, want one with %q", c.name, err, c.want)
 		}
@@ -90,7 +90,7 @@ func TestInvalidNetworksAreRefusedByName(t *testing.T) {
 }
 
 func TestInvalidPortRangeCanBeTold(t *testing.T) {
-	_, err := compile(Ruleset{[]Network{three[0].with(func(n *Network) { n.PortStart, n.PortEnd = 7, 7 })}})
+	_, err := compile(Ruleset{[]Network{three[0].with(func(n *Network) { n.PortStart, n.PortEnd = 7, 7 })}}, nil)
 	var pr *PortRangeError
 	if !errors.As(err, &pr) || *pr != (PortRangeError{7, 7}) {
 		t.Errorf("got %v, want a PortRangeError of 7-7", err)
@@ -102,7 +102,7 @@ func TestTwoNetworksShareNothing(t *testing.T) {
 		"id a is that of network net-a":          network("a", NAT, "virbr1"),
 		"bridge virbr0 is that of network net-a": network("b", NAT, "virbr0"),
 	} {
-		_, err := compile(Ruleset{[]Network{three[0], second.with(func(n *Network) { n.Name = "zz" })}})
+		_, err := compile(Ruleset{[]Network{three[0], second.with(func(n *Network) { n.Name = "zz" })}}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "network zz") {
 			t.Errorf("got %v, want %q", err, want)
 		}
