@@ -74,7 +74,7 @@ func checkURI(name *string) error {
 	uri, err := url.Parse(*name)
 	switch {
 	case err != nil:
-		return failure(wire.FromURI, wire.CodeInternal, "unable to parse URI "+*name)
+		return failure(wire.FromURI, wire.CodeInternal, "Unable to parse URI "+*name)
 	case uri.Scheme != "network" || uri.Host != "":
 		return failure(wire.FromNone, wire.CodeNoConnect, *name)
 	case uri.Path != "/system":

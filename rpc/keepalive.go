@@ -14,6 +14,9 @@ func (c *client) startKeepalive() {
 	c.pinging.Do(func() { c.tasks.Go(c.keepalive) })
 }
 
+// listen notes that the client was heard.
+func (c *client) listen() { c.heard.Store(int64(time.Since(c.born))) }
+
 // keepalive pings after an interval of silence, and drops a client that
 // leaves too many pings in a row unanswered. A client that is not read,
 // because it is at its limit of calls, cannot be heard and is let be.
@@ -29,12 +32,12 @@ func (c *client) keepalive() {
 			return
 		}
 		if len(c.calls) == cap(c.calls) {
-			c.heard.Store(time.Now().UnixNano())
+			c.listen()
 		}
 		if last := c.heard.Load(); last != heard {
 			heard, pings = last, 0
 		}
-		if silence := time.Since(time.Unix(0, heard)); silence < interval {
+		if silence := time.Since(c.born) - time.Duration(heard); silence < interval {
 			timer.Reset(interval - silence)
 			continue
 		}
