@@ -367,15 +367,17 @@ func TestInvalidNetworksChangeNothing(t *testing.T) {
 }
 
 // TestConcurrentChangesAreNotLost applies while another program changes its
-// own table as fast as it can.
+// own table, and flushes ours, as fast as it can.
 func TestConcurrentChangesAreNotLost(t *testing.T) {
 	ns := kerneltest.New(t)
 	c := openIn(t, ns)
-	other := ns.Start(t, "sh", "-c", "while :; do nft add table ip x; nft delete table ip x; done")
+	c.flags = 0
+	other := ns.Start(t, "sh", "-c", "while :; do nft add table ip x; nft flush ruleset; done")
 	for i := range 40 {
 		apply(t, c, three[:1+i%3]...)
 	}
 	other.Stop()
+	apply(t, c, three[:1]...)
 	wantListed(t, ns, three[:1]...)
 }
 

@@ -19,16 +19,15 @@ const hashData = 0x76
 // observe reads our table. It fails with errChanged if the ruleset is not
 // that of the given generation, or changes meanwhile.
 func (c *Conn) observe(generation uint32) (*state, error) {
-	s, err := c.readTable()
-	if err != nil {
-		return nil, fmt.Errorf("read table inet %s: %w", TableName, err)
-	}
+	s, failed := c.readTable()
 	after, err := c.generation()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if after != generation {
-		return nil, errChanged
+	case after != generation:
+		return nil, errChanged // which may also be why reading failed
+	case failed != nil:
+		return nil, fmt.Errorf("read table inet %s: %w", TableName, failed)
 	}
 	return s, nil
 }
