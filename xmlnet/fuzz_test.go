@@ -39,6 +39,18 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzMetadata is FuzzParse for what other programs put into a network.
+func FuzzMetadata(f *testing.F) {
+	f.Add("<p:a xmlns:p='urn:a' q='1'> &#32; <p:b>x</p:b><![CDATA[ ]]><!-- c --><?pi d?></p:a>")
+	f.Add("<z:a><a xmlns='urn:b'>\n <b/>\n</a></z:a><c xmlns=''/>")
+	f.Fuzz(func(t *testing.T, xml string) {
+		n, _, err := Parse([]byte("<network xmlns:z='urn:z'><name>n</name><metadata>" + xml + "</metadata></network>"))
+		if err == nil {
+			checkRoundTrip(t, n)
+		}
+	})
+}
+
 // checkRoundTrip checks that n is the same after being printed and read.
 func checkRoundTrip(t interface{ Fatalf(string, ...any) }, n *Network) {
 	text := n.Format(FormatOptions{})

@@ -114,7 +114,7 @@ func TestWarningsAreBounded(t *testing.T) {
 func TestValidationRefusesWhatIsIgnoredElsewhere(t *testing.T) {
 	for _, doc := range []string{
 		inNetwork("<frob/>"), inNetwork("<domain nane='x'/>"), inNetwork("<mtu size='1400'/><mtu size='1400'/>"),
-		inNetwork("text"), inNetwork("<metadata><plain/></metadata>"),
+		inNetwork("text"), inNetwork("<metadata x='1'/>"),
 		inDHCP("<range start='192.168.1.2' end='192.168.1.3'><lease><x/></lease></range>"),
 	} {
 		var e *Error
@@ -124,6 +124,9 @@ func TestValidationRefusesWhatIsIgnoredElsewhere(t *testing.T) {
 		if _, _, err := Parse([]byte(doc)); err != nil {
 			t.Errorf("Parse gave %v for %s", err, doc)
 		}
+	}
+	if _, err := ParseStrict([]byte(inNetwork("<metadata>text<plain/></metadata>"))); err != nil {
+		t.Errorf("metadata that is dropped is refused: %v", err)
 	}
 	for _, dir := range fixtures(t, "!bad-") {
 		doc := readFile(t, dir+"/defined.xml")
