@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -393,6 +395,43 @@ func TestFailedListenerEndsServe(t *testing.T) {
 	if err := srv.Serve(context.Background(), l, false); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// scarce is a listener that fails before it accepts.
+type scarce struct {
+	net.Listener
+	errs []error
+	conn net.Conn
+}
+
+func (l *scarce) Accept() (net.Conn, error) {
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		return nil, err
+	}
+	return l.conn, nil
+}
+
+func TestShortageOfDescriptorsIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		l := &scarce{errs: []error{
+			&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)},
+			&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.ENFILE)},
+		}, conn: far}
+		conn, err := accept(t.Context(), l)
+		if err != nil || conn != far {
+			t.Errorf("got %v, %v", conn, err)
+		}
+		l.errs = []error{syscall.EMFILE, syscall.EMFILE}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := accept(ctx, l); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestEventsReachOnlyWhoAskedForThatNetwork(t *testing.T) {

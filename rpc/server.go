@@ -114,10 +114,13 @@ func New(log *slog.Logger, networks Networks, opts Options) *Server {
 func (s *Server) Serve(ctx context.Context, l net.Listener, readOnly bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	audience := newAudience()
+	// Before any client is served, so that it misses no event.
+	events, unsubscribe := s.networks.Subscribe()
+	defer unsubscribe()
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	running.Go(func() { audience.follow(ctx, s.networks) })
+	running.Go(func() { audience.follow(ctx, events) })
 	running.Go(func() {
 		<-ctx.Done()
 		l.Close() // ends Accept
