@@ -263,18 +263,32 @@ func TestFramesMayArriveTogether(t *testing.T) {
 }
 
 func TestWhoDoesNotAuthenticateIsDropped(t *testing.T) {
-	s := serve(t, newMemory(), Options{AuthTimeout: 20 * time.Millisecond})
-	silent, slow := connect(t, s.rw), connect(t, s.ro)
-	slow.Write([]byte{0, 0, 0, 28, 0x20})
-	silent.gone()
-	slow.gone()
+	for name, b := range map[string][]byte{
+		"silent":       nil,
+		"half a frame": {0, 0, 0, 28, 0x20},
+		"only pings":   wire.Keepalive(wire.KeepalivePing),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pipe(t, newMemory(), Options{})
+				begin := time.Now()
+				p.Write(b)
+				p.gone()
+				if got := time.Since(begin); got != 10*time.Second {
+					t.Errorf("dropped after %v", got)
+				}
+			})
+		})
+	}
 }
 
 func TestWhoAuthenticatedMayTakeItsTime(t *testing.T) {
-	s := serve(t, newMemory("default"), Options{AuthTimeout: 20 * time.Millisecond})
-	p := connectOpen(t, s.rw)
-	connect(t, s.rw).gone() // so the time is over
-	p.must(wire.NetworkLookupByName, "default")
+	synctest.Test(t, func(t *testing.T) {
+		p := pipe(t, newMemory(), Options{})
+		p.must(wire.AuthList, nil)
+		time.Sleep(time.Hour) // the bubble's clock
+		p.must(wire.ConnectOpen, wire.OpenArgs{URI: ptr(systemURI)})
+	})
 }
 
 func TestAnonymousClientsBeyondTheLimitWait(t *testing.T) {
