@@ -294,6 +294,10 @@ func TestWhoAuthenticatedMayTakeItsTime(t *testing.T) {
 func TestAnonymousClientsBeyondTheLimitWait(t *testing.T) {
 	s := serve(t, newMemory(), Options{MaxAnonymous: 2})
 	first, second := connect(t, s.rw), connect(t, s.rw)
+	for _, p := range []*peer{first, second} { // which shows that they have places
+		p.Write(wire.Keepalive(wire.KeepalivePing))
+		p.receive()
+	}
 	third := connect(t, s.rw)
 	third.start(wire.AuthList, nil)
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
