@@ -74,7 +74,7 @@ func (v *view) local(q *query, r *reply) (found knowledge, fits bool) {
 }
 
 func (v *view) localName(q *query, r *reply) (found knowledge, fits bool) {
-	statics := v.policy.static[string(q.name)]
+	statics, here := v.policy.static[string(q.name)]
 	for _, s := range statics {
 		if s.qtype == q.qtype && !r.raw(q, s) {
 			return ownsAll, false
@@ -86,10 +86,10 @@ func (v *view) localName(q *query, r *reply) (found knowledge, fits bool) {
 		o = or(v.hostsOwner(q.name), o)
 	}
 	if o == nil {
-		if len(statics) == 0 {
+		if !here {
 			return unknown, true
 		}
-		return v.known(q, true, false), true
+		return v.known(q, len(statics) > 0, false), true
 	}
 	if !v.addresses(q, r, o, fromHosts) {
 		return ownsAll, false

@@ -134,7 +134,7 @@ func TestLocalDomainIsNotForwarded(t *testing.T) {
 	testAnswers(t, cfg, names, []answerCase{
 		{"nosuch.test.lan", "A", "NXDOMAIN", ""},
 		{"test.lan", "SOA", "NOERROR", ""},
-		{"_tcp.test.lan", "A", "NXDOMAIN", ""},
+		{"_tcp.test.lan", "A", "NOERROR", ""},
 		{"web.test.lan", "TXT", "NOERROR aa", ""},
 		{"nosuch", "A", "NXDOMAIN", ""},
 		{"net", "A", "NOERROR", ""},

@@ -16,7 +16,7 @@ type policy struct {
 	zones   map[string]zone // by folded wire name
 	rest    zone            // what is in no zone
 	noPlain bool
-	static  map[string][]static // by folded wire name
+	static  map[string][]static // by folded wire name; none for those above a name
 }
 
 // A zone says where queries for a domain and all below it go.
@@ -77,7 +77,7 @@ func (p *policy) addForwarders(cfg Config, up *Resolver) {
 func (p *policy) addStatic(cfg Config) {
 	for _, t := range cfg.TXT {
 		if wire, ok := foldedName(t.Name); ok {
-			p.static[wire] = append(p.static[wire], static{codec.TypeTXT, txtData(t.Value)})
+			p.give(wire, static{codec.TypeTXT, txtData(t.Value)})
 		}
 	}
 	for _, s := range cfg.SRV {
@@ -91,7 +91,17 @@ func (p *policy) addStatic(cfg Config) {
 				continue
 			}
 		}
-		p.static[name] = append(p.static[name], static{codec.TypeSRV, srvData(s, target)})
+		p.give(name, static{codec.TypeSRV, srvData(s, target)})
+	}
+}
+
+// give adds a record; the names above its own then exist, too.
+func (p *policy) give(name string, s static) {
+	p.static[name] = append(p.static[name], s)
+	for name = parent(name); !isRoot(name); name = parent(name) {
+		if _, ok := p.static[name]; !ok {
+			p.static[name] = nil
+		}
 	}
 }
 
