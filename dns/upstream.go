@@ -182,7 +182,11 @@ func ask(ctx context.Context, up Upstream, server netip.AddrPort, q *query) (*en
 		}
 		switch rcode := int(resp[3] & rcodeMask); rcode {
 		case codec.RcodeSuccess, codec.RcodeNameError:
-			return newEntry(q, resp, time.Now())
+			e, err := newEntry(q, resp, time.Now())
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w: %w", server, errNoAnswer, err)
+			}
+			return e, nil
 		case codec.RcodeFormatError, codec.RcodeNotImplemented:
 			continue
 		default:
