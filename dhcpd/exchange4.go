@@ -108,22 +108,18 @@ func (x *exchange4) handle(a *asked4) {
 	now := time.Now()
 	answer := x.service.handle4(now, x.leases, &a.request, a.unicast)
 	x.trace(&a.request, answer)
-	l := answer.change.lease
 	switch answer.change.kind {
-	case noChange:
-		x.reply(answer.reply)
-	case offerAddr:
-		x.leases.Hold(l.Addr, l.Client(), now.Add(holdTime))
-		x.offer(now, a, answer)
-	case dropOffer:
-		x.leases.Unhold(l.Client())
 	case bindLease:
-		x.bind(answer)
-	case releaseLease:
-		x.leases.Release(l.Addr, nil)
+		x.bind(now, answer)
+		return
 	case declineLease:
 		x.counts.conflicts.Add(1)
-		x.leases.Decline(l.Addr, now.Add(avoidTime), nil)
+	}
+	answer.change.apply(now, x.leases, nil)
+	if answer.change.kind == offerAddr {
+		x.offer(now, a, answer)
+	} else {
+		x.reply(answer.reply)
 	}
 }
 
@@ -137,7 +133,7 @@ func (x *exchange4) trace(r *request4, a answer4) {
 	if a.reply != nil {
 		said, addr = a.reply.kind.String(), a.reply.yiaddr
 	}
-	x.log.Debug("dhcp", "mac", r.mac, "asked", r.kind.String(), "said", said, "addr", addr)
+	x.log.Debug("dhcp", "mac", r.mac.String(), "asked", r.kind.String(), "said", said, "addr", addr)
 }
 
 // reply sends a reply with the others of its batch.
@@ -148,11 +144,10 @@ func (x *exchange4) reply(p *reply4) {
 }
 
 // bind gives the client its lease and sends the reply once that is on disk.
-func (x *exchange4) bind(a answer4) {
+func (x *exchange4) bind(now time.Time, a answer4) {
 	f := newFrame4(a.reply, x.service.addr)
 	x.wait(1)
-	err := x.leases.Bind(a.change.lease, func(err error) { x.bound(f, err) })
-	if err != nil {
+	if err := a.change.apply(now, x.leases, func(err error) { x.bound(f, err) }); err != nil {
 		x.bound(f, err)
 	}
 }

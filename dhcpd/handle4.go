@@ -33,9 +33,27 @@ const (
 // change4 is what a request changes in the lease table.
 type change4 struct {
 	kind  changeKind
-	lease lease.Lease // of releases and declines Addr only
+	lease lease.Lease
 	// unproven: nothing is known of who uses the offered address.
 	unproven bool
+}
+
+// apply does what a request changes. done is called once a lease is on disk;
+// an error means that it was not even tried, and done is not called.
+func (c change4) apply(now time.Time, leases *lease.Table, done func(error)) error {
+	switch c.kind {
+	case offerAddr:
+		leases.Hold(c.lease.Addr, c.lease.Client(), now.Add(holdTime))
+	case dropOffer:
+		leases.Unhold(c.lease.Client())
+	case bindLease:
+		return leases.Bind(c.lease, done)
+	case releaseLease:
+		leases.Release(c.lease.Addr, done)
+	case declineLease:
+		leases.Decline(c.lease.Addr, now.Add(avoidTime), done)
+	}
+	return nil
 }
 
 // answer4 is what a request comes to.
