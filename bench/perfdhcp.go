@@ -8,7 +8,8 @@ import (
 )
 
 // dropFree is the highest rate, in handshakes a second, at which perfdhcp sees
-// no drop in two seconds: doubled until there is one, then narrowed to 5 %. The clients are those that hold leases.
+// no drop in two seconds: doubled until two rates in a row had drops, then
+// narrowed to 5 %. The clients are those that hold leases.
 func dropFree(t lab.TB, b bed, held int) float64 {
 	n := large
 	n.held = held
@@ -21,9 +22,11 @@ func dropFree(t lab.TB, b bed, held int) float64 {
 	}
 	g.WriteFile(t, "/run/macs", macs.String(), 0o644)
 
-	low, high := 0, 25
-	for high <= 51200 && sustains(t, g, n, high) {
-		low, high = high, 2*high
+	low, high := 0, 100
+	for rate := 100; rate <= 51200 && rate <= 4*max(low, 100); rate *= 2 {
+		if sustains(t, g, n, rate) {
+			low, high = rate, 2*rate
+		}
 	}
 	for high-low > max(1, high/20) {
 		if middle := (low + high) / 2; sustains(t, g, n, middle) {
