@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"golang.org/x/sys/unix"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/lease"
@@ -211,6 +215,64 @@ func TestAddressOfAGuestThatWasHeardIsNotGiven(t *testing.T) {
 	}
 	if got := n.server.Stats(); got.Probes != 1 {
 		t.Errorf("stats: %+v", got)
+	}
+}
+
+func TestRelayIsAnsweredAtItsPort(t *testing.T) {
+	n := newLAN(t, testConfig())
+	g := n.guest(t, 0x99)
+	g.Run(t, "ip addr add 192.168.122.250/24 dev eth0")
+	var relay *net.UDPConn
+	var err error
+	g.Do(func() { relay, err = net.ListenUDP("udp4", &net.UDPAddr{IP: ipOf("192.168.122.250"), Port: 67}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Close()
+	packet := ask{kind: discover, mac: 1, gi: "192.168.122.250", agent: "\x01\x04port"}.encode(t)
+	if _, err := relay.WriteTo(packet, &net.UDPAddr{IP: ipOf(us), Port: 67}); err != nil {
+		t.Fatal(err)
+	}
+	relay.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 1500)
+	size, from, err := relay.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dhcpv4.FromBytes(b[:size])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if from.String() != us+":67" || m.YourIPAddr.String() != "192.168.122.27" || string(m.Options[82]) != "\x01\x04port" {
+		t.Errorf("from %v: %v", from, m.Summary())
+	}
+}
+
+// While leases cannot be written a client gets no ACK; afterwards it does.
+func TestNoAckWithoutALeaseOnDisk(t *testing.T) {
+	n := newLAN(t, testConfig())
+	g := n.guest(t, 1)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	// As on a full disk: no file may grow beyond so many bytes.
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 20, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &old)
+	p := g.Start(t, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "2", "-T", "1", "-A", "1", "-s", "/bin/true")
+	kerneltest.Wait(t, 10*time.Second, "an ACK to be held back", func() bool { return n.server.Stats().Unwritten > 0 })
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	if strings.Contains(p.Output(), "obtained") {
+		t.Errorf("an ACK left before its lease was written:\n%s", p.Output())
+	}
+	g.Run(t, "udhcpc -i eth0 -n -q -f -t 5 -T 1 -s "+script(t, "ip"))
+	if got := address(t, g); got != "192.168.122.27" {
+		t.Errorf("with space again the client has %q", got)
 	}
 }
 
