@@ -16,13 +16,14 @@ const (
 	numberOption                   // takes a number
 )
 
-// option is one option of a command. Every option that takes a value may
-// also be given without its name: such words fill the options in the order
-// of the table.
+// option is one option of a command. An option that takes a value may also
+// be given without its name, unless it is named: such words fill the options
+// in the order of the table.
 type option struct {
 	name     string
 	kind     optionKind
 	required bool
+	named    bool
 	help     string
 
 	// complete returns the values that may stand here; nil if unknown.
@@ -240,7 +241,7 @@ func (p *argumentParser) named(word string) error {
 func (p *argumentParser) data(word string) error {
 	for i := range p.cmd.options {
 		o := &p.cmd.options[i]
-		if _, seen := p.values[o.name]; !seen && o.kind != flagOption {
+		if _, seen := p.values[o.name]; !seen && o.kind != flagOption && !o.named {
 			p.set(o, word)
 			return nil
 		}
