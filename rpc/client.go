@@ -35,7 +35,8 @@ type client struct {
 	calls chan struct{} // a place for each call in flight
 
 	writing sync.Mutex // one frame at a time
-	heard   atomic.Int64
+	born    time.Time
+	heard   atomic.Int64 // when last, in nanoseconds after born
 	pinging sync.Once
 	events  eventQueue
 
@@ -53,6 +54,7 @@ func newClient(s *Server, conn net.Conn, p Peer, readOnly bool, known func()) *c
 		peer:           p,
 		known:          known,
 		socketReadOnly: readOnly,
+		born:           time.Now(),
 		done:           make(chan struct{}),
 		calls:          make(chan struct{}, s.opts.MaxRequests),
 		events:         eventQueue{frames: make(chan []byte, s.opts.EventQueue)},
@@ -81,7 +83,7 @@ func (c *client) serve(ctx context.Context) {
 			}
 			return
 		}
-		c.heard.Store(time.Now().UnixNano())
+		c.listen()
 		if !c.receive(ctx, f) {
 			return
 		}

@@ -35,7 +35,7 @@ func (c *client) authList(ctx context.Context, _ wire.Empty) ([]int32, error) {
 	return []int32{wire.AuthNone}, nil
 }
 
-// authPolkit admits or refuses for good.
+// authPolkit admits, or says why not.
 func (c *client) authPolkit(ctx context.Context, _ wire.Empty) (int32, error) {
 	if err := c.authorize(ctx); err != nil {
 		c.log.Info("client refused", "err", err)
@@ -74,7 +74,7 @@ func checkURI(name *string) error {
 	uri, err := url.Parse(*name)
 	switch {
 	case err != nil:
-		return failure(wire.FromURI, wire.CodeInternal, "unable to parse URI "+*name)
+		return failure(wire.FromURI, wire.CodeInternal, "Unable to parse URI "+*name)
 	case uri.Scheme != "network" || uri.Host != "":
 		return failure(wire.FromNone, wire.CodeNoConnect, *name)
 	case uri.Path != "/system":

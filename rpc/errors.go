@@ -65,11 +65,7 @@ var xmlCodes = map[xmlnet.Kind]wire.Code{
 // its detail, the numbers are -1 (virReportErrorHelper).
 func failure(from wire.Domain, code wire.Code, text string) *wire.Error {
 	message, form := prefixes[code]+text, prefixes[code]+"%1$s"
-	if code == wire.CodeNoName && text == "" {
-		message = "missing name information"
-		form = message
-	}
-	return &wire.Error{
+	e := &wire.Error{
 		Code:    code,
 		Domain:  from,
 		Message: &message,
@@ -79,6 +75,11 @@ func failure(from wire.Domain, code wire.Code, text string) *wire.Error {
 		Int1:    -1,
 		Int2:    -1,
 	}
+	if code == wire.CodeNoName && text == "" { // the only one without detail
+		message = "missing name information"
+		e.Str1, e.Str2 = &message, nil
+	}
+	return e
 }
 
 func failuref(from wire.Domain, code wire.Code, format string, args ...any) *wire.Error {
@@ -145,12 +146,12 @@ func withErrno(e *wire.Error, errno int) *wire.Error {
 // encodeError is the failed reply to a call.
 func encodeError(h wire.Header, err error) []byte {
 	h.Status = wire.Failed
-	b, encErr := wire.Encode(h, asFailure(err))
+	b, encErr := wire.Encode(h, *asFailure(err))
 	if encErr == nil {
 		return b
 	}
 	// Only a text of megabytes gets here.
-	b, encErr = wire.Encode(h, failure(wire.FromRPC, wire.CodeRPC, "Unable to encode message payload"))
+	b, encErr = wire.Encode(h, *failure(wire.FromRPC, wire.CodeRPC, "Unable to encode message payload"))
 	if encErr != nil {
 		panic(encErr)
 	}

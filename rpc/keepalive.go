@@ -14,6 +14,9 @@ func (c *client) startKeepalive() {
 	c.pinging.Do(func() { c.tasks.Go(c.keepalive) })
 }
 
+// listen notes that the client was heard.
+func (c *client) listen() { c.heard.Store(int64(time.Since(c.born))) }
+
 // keepalive pings after an interval of silence, and drops a client that
 // leaves too many pings in a row unanswered. A client that is not read,
 // because it is at its limit of calls, cannot be heard and is let be.
@@ -21,6 +24,7 @@ func (c *client) keepalive() {
 	interval := c.srv.opts.KeepaliveInterval
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
+	var heard int64
 	for pings := 0; ; {
 		select {
 		case <-timer.C:
@@ -28,10 +32,12 @@ func (c *client) keepalive() {
 			return
 		}
 		if len(c.calls) == cap(c.calls) {
-			c.heard.Store(time.Now().UnixNano())
+			c.listen()
 		}
-		if silence := time.Since(time.Unix(0, c.heard.Load())); silence < interval {
-			pings = 0
+		if last := c.heard.Load(); last != heard {
+			heard, pings = last, 0
+		}
+		if silence := time.Since(c.born) - time.Duration(heard); silence < interval {
 			timer.Reset(interval - silence)
 			continue
 		}

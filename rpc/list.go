@@ -58,7 +58,10 @@ func (c *client) listInactive(_ context.Context, maxNames int32) (wire.ListNames
 // pass.
 func (c *client) listNames(maxNames int32, flags uint32) (wire.ListNamesRet, error) {
 	var ret wire.ListNamesRet
-	if maxNames < 0 || maxNames > wire.MaxNetworks {
+	if maxNames < 0 {
+		return ret, failure(wire.FromRPC, wire.CodeRPC, "maxnames must be non-negative")
+	}
+	if maxNames > wire.MaxNetworks {
 		return ret, failure(wire.FromRPC, wire.CodeRPC, "maxnames > REMOTE_NETWORK_LIST_MAX")
 	}
 	for _, info := range c.srv.networks.List() {
