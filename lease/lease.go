@@ -12,6 +12,7 @@ import (
 type Lease struct {
 	Addr     netip.Addr
 	MAC      net.HardwareAddr
+	HType    uint8  // MAC's hardware type (RFC 1700); 0 means 1, Ethernet
 	ClientID []byte // DHCPv4 client identifier or DHCPv6 DUID; nil if none
 	IAID     uint32 // DHCPv6 only
 	Hostname string
@@ -24,4 +25,38 @@ type Lease struct {
 // Expired tells whether the lease has ended at now.
 func (l Lease) Expired(now time.Time) bool {
 	return !l.Expiry.IsZero() && !now.Before(l.Expiry)
+}
+
+// Client returns the identity that holds the lease.
+func (l Lease) Client() Client {
+	return Client{ID: l.ClientID, IAID: l.IAID, HType: l.HType, MAC: l.MAC}
+}
+
+// Client is how a client names itself: by its identifier (RFC 2131 §4.2; in
+// DHCPv6 by DUID and IAID) or, without one, by its hardware address.
+type Client struct {
+	ID    []byte
+	IAID  uint32
+	HType uint8
+	MAC   net.HardwareAddr
+}
+
+// key is the client's identity as a map key.
+func (c Client) key() string {
+	if len(c.ID) == 0 {
+		return c.macKey()
+	}
+	b := make([]byte, 0, 5+len(c.ID))
+	b = append(b, 'i', byte(c.IAID>>24), byte(c.IAID>>16), byte(c.IAID>>8), byte(c.IAID))
+	return string(append(b, c.ID...))
+}
+
+// macKey is the client's hardware address as a map key, "" if it has none.
+func (c Client) macKey() string {
+	if len(c.MAC) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, 2+len(c.MAC))
+	b = append(b, 'm', max(c.HType, 1))
+	return string(append(b, c.MAC...))
 }

@@ -1,0 +1,221 @@
+package lease
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// maxHolds bounds the offers that are held at once: a guest that asks in many
+// names only shortens how long each is held.
+const maxHolds = 8192
+
+// hold is an address promised to a client.
+type hold struct {
+	client Client
+	key    string // of client
+	until  time.Time
+	place  *place[*slot]
+}
+
+// isFor tells whether an offer to one client is good for another that asks: if
+// it is the same or, as in LookupClient, says less or more of itself now.
+func (h *hold) isFor(c Client) bool {
+	return h.key == c.key() ||
+		(len(c.ID) == 0 || len(h.client.ID) == 0) && len(c.MAC) > 0 && h.client.macKey() == c.macKey()
+}
+
+// avoidance keeps an address from being chosen.
+type avoidance struct {
+	mac   net.HardwareAddr // who was seen to use it; nil if not known
+	until time.Time
+	place *place[*slot]
+}
+
+// Choose returns an address for a client without a lease: the one it was
+// offered, else the one it had last, else the first free one from where its
+// hardware address hashes to, else the one whose lease ended longest ago. It
+// changes nothing but what has lapsed at now.
+func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lapse(now)
+	key := c.key()
+	for _, s := range [...]*slot{t.byHold[key], t.byHold[c.macKey()], t.byPast[key]} {
+		if s != nil && t.choosable(s, c, now) {
+			return s.addr, true
+		}
+	}
+	if a, ok := t.pool.choose(hashMAC(c.MAC)); ok {
+		return a, true
+	}
+	return t.chooseEnded(c, now)
+}
+
+// chooseEnded returns the address whose lease ended longest ago. Those that
+// cannot be had stand at the back of the queue, so that a few tries tell.
+func (t *Table) chooseEnded(c Client, now time.Time) (netip.Addr, bool) {
+	p := t.past.first
+	for range 8 {
+		if p == nil {
+			break
+		}
+		if t.choosable(p.value, c, now) {
+			return p.value.addr, true
+		}
+		p = p.next
+	}
+	return netip.Addr{}, false
+}
+
+// putLast moves an ended lease to the back of the queue of those whose
+// address may be given away.
+func (t *Table) putLast(s *slot) {
+	if s.pastPlace != nil {
+		t.past.remove(s.pastPlace)
+		s.pastPlace = t.past.push(s)
+	}
+}
+
+// choosable tells whether an address that is not simply free may be chosen.
+func (t *Table) choosable(s *slot, c Client, now time.Time) bool {
+	if t.pool.spanOf(s.addr) == nil {
+		return false
+	}
+	_, reserved := t.pool.reserved[s.addr]
+	return !reserved && t.available(s.addr, c, now)
+}
+
+// Available tells whether a client may have an address, as far as other
+// clients are concerned: nobody else has it, was offered it or was seen to
+// use it.
+func (t *Table) Available(a netip.Addr, c Client, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lapse(now)
+	return t.available(a, c, now)
+}
+
+func (t *Table) available(a netip.Addr, c Client, now time.Time) bool {
+	s := t.slots[a]
+	if s == nil {
+		return true
+	}
+	if s.cur.live() && !s.cur.Expired(now) && t.ofClient(c) != s {
+		return false
+	}
+	if s.hold != nil && !s.hold.isFor(c) {
+		return false
+	}
+	return s.avoid == nil || len(c.MAC) > 0 && bytes.Equal(s.avoid.mac, c.MAC)
+}
+
+// Hold keeps an address for a client until then, in place of any other that
+// is held for it. All holds should be equally long.
+func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := c.key()
+	t.dropHold(t.byHold[key])
+	if t.holds.len() >= maxHolds {
+		t.dropHold(t.holds.front())
+	}
+	s := t.slotOf(a)
+	t.dropHoldOf(s)
+	s.hold = &hold{client: c, key: key, until: until, place: t.holds.push(s)}
+	t.byHold[key] = s
+	t.putLast(s)
+}
+
+// Unhold drops what is held for a client.
+func (t *Table) Unhold(c Client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropHold(t.byHold[c.key()])
+}
+
+// dropHold ends the offer of an address, if there is one.
+func (t *Table) dropHold(s *slot) {
+	if s != nil && s.hold != nil {
+		t.dropHoldOf(s)
+		t.tidy(s)
+	}
+}
+
+// dropHoldOf is dropHold for a slot that stays in use.
+func (t *Table) dropHoldOf(s *slot) {
+	if s.hold != nil {
+		t.holds.remove(s.hold.place)
+		deleteIf(t.byHold, s.hold.key, s)
+		s.hold = nil
+	}
+}
+
+// Sighting is what seeing an address in use means.
+type Sighting int
+
+// What Seen finds.
+const (
+	Rightful Sighting = iota // by the client that has or had it
+	Stranger                 // by one who was not given it; it is now avoided
+	Conflict                 // by another than the one who has it
+)
+
+// Seen notes that mac was seen to use an address. A free or offered address
+// is avoided until then.
+func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighting {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.slots[a]
+	if s == nil && t.pool.spanOf(a) == nil || t.closed {
+		return Rightful
+	}
+	if s != nil {
+		if s.cur != nil && bytes.Equal(s.cur.MAC, mac) || s.hold != nil && bytes.Equal(s.hold.client.MAC, mac) {
+			return Rightful
+		}
+		if s.cur.live() {
+			return Conflict
+		}
+	}
+	t.keepOff(t.slotOf(a), bytes.Clone(mac), until)
+	return Stranger
+}
+
+// keepOff keeps s from being chosen. At most half of the pool is: a guest
+// that claims every address does not leave the others without.
+func (t *Table) keepOff(s *slot, mac net.HardwareAddr, until time.Time) {
+	t.dropAvoidanceOf(s)
+	if t.avoided.len() > 0 && t.avoided.len() >= t.pool.size()/2 {
+		t.dropAvoidance(t.avoided.front())
+	}
+	s.avoid = &avoidance{mac: mac, until: until, place: t.avoided.push(s)}
+	t.putLast(s)
+}
+
+// dropAvoidance lets an address be chosen again.
+func (t *Table) dropAvoidance(s *slot) {
+	if s != nil && s.avoid != nil {
+		t.dropAvoidanceOf(s)
+		t.tidy(s)
+	}
+}
+
+// dropAvoidanceOf is dropAvoidance for a slot that stays in use.
+func (t *Table) dropAvoidanceOf(s *slot) {
+	if s.avoid != nil {
+		t.avoided.remove(s.avoid.place)
+		s.avoid = nil
+	}
+}
+
+// lapse ends the holds and avoidances whose time has come.
+func (t *Table) lapse(now time.Time) {
+	for s := t.holds.front(); s != nil && !now.Before(s.hold.until); s = t.holds.front() {
+		t.dropHold(s)
+	}
+	for s := t.avoided.front(); s != nil && !now.Before(s.avoid.until); s = t.avoided.front() {
+		t.dropAvoidance(s)
+	}
+}
