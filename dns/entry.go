@@ -92,9 +92,9 @@ func newEntry(q *query, resp []byte, now time.Time) (*entry, error) {
 	m.Extra = nil
 	m.Compress = true
 	ttl := lifetime(&m)
-	msg, err := m.Pack()
+	msg, err := repack(&m)
 	if err != nil {
-		return nil, fmt.Errorf("pack response: %w", err)
+		return nil, err
 	}
 	if !bytes.HasPrefix(msg[headerLen:], q.name) {
 		return nil, errors.New("response to another question")
@@ -102,6 +102,19 @@ func newEntry(q *query, resp []byte, now time.Time) (*entry, error) {
 	e := &entry{msg: msg, stored: now, expires: now.Add(ttl)}
 	e.ttls, err = ttlOffsets(msg)
 	return e, err
+}
+
+// repack packs m and makes sure that others can read it: the codec lets
+// records pass that end before their last fields.
+func repack(m *codec.Msg) ([]byte, error) {
+	msg, err := m.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("pack response: %w", err)
+	}
+	if err := new(codec.Msg).Unpack(msg); err != nil {
+		return nil, fmt.Errorf("malformed record in response: %w", err)
+	}
+	return msg, nil
 }
 
 // keepAnswers drops the answers that are not on the way of CNAMEs and DNAMEs

@@ -13,10 +13,17 @@ const maxHolds = 8192
 
 // hold is an address promised to a client.
 type hold struct {
-	client string
-	mac    net.HardwareAddr
+	client Client
+	key    string // of client
 	until  time.Time
 	place  *place[*slot]
+}
+
+// isFor tells whether an offer to one client is good for another that asks: if
+// it is the same or, as in LookupClient, says less or more of itself now.
+func (h *hold) isFor(c Client) bool {
+	return h.key == c.key() ||
+		(len(c.ID) == 0 || len(h.client.ID) == 0) && len(c.MAC) > 0 && h.client.macKey() == c.macKey()
 }
 
 // avoidance keeps an address from being chosen.
@@ -35,7 +42,7 @@ func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
 	defer t.mu.Unlock()
 	t.lapse(now)
 	key := c.key()
-	for _, s := range []*slot{t.byHold[key], t.byPast[key]} {
+	for _, s := range [...]*slot{t.byHold[key], t.byHold[c.macKey()], t.byPast[key]} {
 		if s != nil && t.choosable(s, c, now) {
 			return s.addr, true
 		}
@@ -98,7 +105,7 @@ func (t *Table) available(a netip.Addr, c Client, now time.Time) bool {
 	if s.cur.live() && !s.cur.Expired(now) && t.ofClient(c) != s {
 		return false
 	}
-	if s.hold != nil && s.hold.client != c.key() {
+	if s.hold != nil && !s.hold.isFor(c) {
 		return false
 	}
 	return s.avoid == nil || len(c.MAC) > 0 && bytes.Equal(s.avoid.mac, c.MAC)
@@ -116,7 +123,7 @@ func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
 	}
 	s := t.slotOf(a)
 	t.dropHoldOf(s)
-	s.hold = &hold{client: key, mac: c.MAC, until: until, place: t.holds.push(s)}
+	s.hold = &hold{client: c, key: key, until: until, place: t.holds.push(s)}
 	t.byHold[key] = s
 	t.putLast(s)
 }
@@ -140,7 +147,7 @@ func (t *Table) dropHold(s *slot) {
 func (t *Table) dropHoldOf(s *slot) {
 	if s.hold != nil {
 		t.holds.remove(s.hold.place)
-		deleteIf(t.byHold, s.hold.client, s)
+		deleteIf(t.byHold, s.hold.key, s)
 		s.hold = nil
 	}
 }
@@ -165,7 +172,7 @@ func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighti
 		return Rightful
 	}
 	if s != nil {
-		if s.cur != nil && bytes.Equal(s.cur.MAC, mac) || s.hold != nil && bytes.Equal(s.hold.mac, mac) {
+		if s.cur != nil && bytes.Equal(s.cur.MAC, mac) || s.hold != nil && bytes.Equal(s.hold.client.MAC, mac) {
 			return Rightful
 		}
 		if s.cur.live() {

@@ -491,4 +491,3 @@ func runAndKill(t *testing.T, path string, n int) []netip.Addr {
 	}
 	return got
 }
-

@@ -216,6 +216,7 @@ func (t *Table) Bind(l Lease, done func(error)) error {
 	t.giveUp(&o, t.byClient[r.client], l.Addr)
 	t.takeName(&o, r)
 	t.dropHold(t.byHold[r.client])
+	t.dropHold(t.byHold[r.mac])
 	s := t.slotOf(l.Addr)
 	t.dropHold(s)
 	t.dropAvoidance(s)

@@ -101,3 +101,28 @@ func checkGenerated(t *testing.T, n *Network, got []byte) {
 		t.Errorf("Complete changed more than it may (-before +after):\n%s", cmp.Diff(string(got), string(text)))
 	}
 }
+
+func TestLibvirtsOtherCasesSurviveReading(t *testing.T) {
+	dir := corpus(t)
+	if dir == "" {
+		t.Log("no shared/corpus beside the repository: only the fixtures are tested")
+		return
+	}
+	for _, part := range []string{"networkxml2xmlout", "networkxml2confdata", "networkxml2firewalldata", "networkxml2xmlupdateout"} {
+		files, _ := filepath.Glob(filepath.Join(dir, part, "*.xml"))
+		if len(files) == 0 {
+			t.Errorf("no cases in %s", part)
+		}
+		for _, f := range files {
+			n, warnings, err := Parse(readFile(t, f))
+			if err != nil || len(warnings) > 0 {
+				// net-update's unit test makes a network that a daemon refuses.
+				if filepath.Base(f) != "nat-network-forward-ifaces.xml" {
+					t.Errorf("%s: %v, warnings %v", f, err, warnings)
+				}
+				continue
+			}
+			checkRoundTrip(t, n)
+		}
+	}
+}

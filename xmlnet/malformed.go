@@ -89,11 +89,13 @@ func (s *scanner) libxmlWords(text string) string {
 // raw in the document: an attribute that is there twice, and attributes with
 // nothing between them.
 func (s *scanner) checkAttrs(t xml.StartElement, raw []byte) error {
-	for i, a := range t.Attr {
-		for _, b := range t.Attr[:i] {
-			if a.Name == b.Name {
-				return s.errorAt(s.dec.InputOffset(), fmt.Sprintf("Attribute %s redefined", a.Name.Local))
+	if len(t.Attr) > 1 {
+		seen := make(map[xml.Name]bool, len(t.Attr))
+		for _, a := range t.Attr {
+			if seen[a.Name] {
+				return s.errorAt(s.dec.InputOffset(), fmt.Sprintf("Attribute %s redefined", shorten(a.Name.Local)))
 			}
+			seen[a.Name] = true
 		}
 	}
 	var quote byte
@@ -103,7 +105,7 @@ func (s *scanner) checkAttrs(t xml.StartElement, raw []byte) error {
 			quote = c
 		case quote != 0 && c == quote:
 			quote = 0
-			if i+1 < len(raw) && !bytes.ContainsRune([]byte(" \t\r\n/>"), rune(raw[i+1])) {
+			if i+1 < len(raw) && strings.IndexByte(" \t\r\n/>", raw[i+1]) < 0 {
 				return s.errorAt(s.dec.InputOffset(), "attributes construct error")
 			}
 		}

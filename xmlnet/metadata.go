@@ -2,6 +2,7 @@ package xmlnet
 
 import (
 	"encoding/xml"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -53,9 +54,9 @@ func (s *scanner) endMetadata(to int64) error {
 		space := c.space()
 		switch {
 		case space == "":
-			s.warn(s.foreign.line, "element <%s> without a namespace", c.name)
+			s.note(&Warning{Line: s.foreign.line, Text: fmt.Sprintf("element <%s> without a namespace", shorten(c.name))})
 		case seen[space]:
-			s.warn(s.foreign.line, "second element <%s> of its namespace", c.name)
+			s.note(&Warning{Line: s.foreign.line, Text: fmt.Sprintf("second element <%s> of its namespace", shorten(c.name))})
 		default:
 			seen[space] = true
 			s.metadata = append(s.metadata, Metadata{Namespace: space, XML: c.String()})

@@ -27,15 +27,15 @@ func Parse(doc []byte) (*Network, []Warning, error) {
 	return n, s.warnings, nil
 }
 
-// ParseStrict is Parse for a client that asked for validation: what Parse
-// would ignore is an error of kind XMLInvalidSchema.
+// ParseStrict is Parse for a client that asked for validation: elements,
+// attributes and text that Parse would ignore are an error of kind
+// XMLInvalidSchema. Inside <metadata> anything goes, as in libvirt's schema.
 func ParseStrict(doc []byte) (*Network, error) {
 	s, err := scan(doc)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.warnings) > 0 {
-		w := s.warnings[0]
+	if w := s.invalid; w != nil {
 		return nil, errf(XMLInvalidSchema, "did not expect %s in %s, line %d", w.Text, w.Place, w.Line)
 	}
 	return s.network()

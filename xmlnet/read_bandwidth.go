@@ -31,15 +31,15 @@ func readBandwidth(d *bandwidthDoc) (*Bandwidth, error) {
 	if d.ClassID != "" {
 		return nil, errf(XMLDetail, "classID attribute not supported on <bandwidth> in this usage context")
 	}
-	in, err := readRate(d.Inbound, "inbound")
+	inbound, err := readRate(d.Inbound, "inbound")
 	if err != nil {
 		return nil, err
 	}
-	out, err := readRate(d.Outbound, "outbound")
-	if err != nil || in == nil && out == nil {
+	outbound, err := readRate(d.Outbound, "outbound")
+	if err != nil || inbound == nil && outbound == nil {
 		return nil, err
 	}
-	return &Bandwidth{Inbound: in, Outbound: out}, nil
+	return &Bandwidth{Inbound: inbound, Outbound: outbound}, nil
 }
 
 func readRate(d *rateDoc, elem string) (*Rate, error) {

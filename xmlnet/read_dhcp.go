@@ -145,7 +145,7 @@ func (r *reader) hostID(d hostDoc, _ bool, got *Host) error {
 
 func (r *reader) hostName(d hostDoc, v4 bool, got *Host) error {
 	if d.Name != nil {
-		if *d.Name == "" || !strings.ContainsRune(letters, rune((*d.Name)[0])) {
+		if *d.Name == "" || !strings.ContainsRune(alphanumeric, rune((*d.Name)[0])) {
 			return errf(XMLError, "Cannot use host name '%s' in network '%s'", *d.Name, r.n.Name)
 		}
 		got.Name = *d.Name

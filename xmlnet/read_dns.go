@@ -105,9 +105,9 @@ func (r *reader) txt(d txtDoc) (TXT, error) {
 const maxService = 482
 
 const (
-	letters       = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	protocolChars = letters + "+/-"
-	serviceChars  = letters + "_+/*-"
+	alphanumeric  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	protocolChars = alphanumeric + "+/-"
+	serviceChars  = alphanumeric + "_+/*-"
 )
 
 func (r *reader) srvs(d *dnsDoc) error {

@@ -164,13 +164,15 @@ func (r *reader) forwardPF(d *forwardDoc) error {
 
 func (r *reader) forwardInterfaces(d *forwardDoc) error {
 	f := &r.n.Forward
+	seen := make(map[string]bool, len(d.Interfaces))
 	for _, i := range d.Interfaces {
 		if i.Dev == "" {
 			return errf(XMLError, "Missing required dev attribute in <forward> <interface> element of network %s", r.n.Name)
 		}
-		if slices.Contains(f.Interfaces, i.Dev) {
+		if seen[i.Dev] {
 			return errf(XMLError, "interface '%s' can only be listed once in network %s", i.Dev, r.n.Name)
 		}
+		seen[i.Dev] = true
 		f.Interfaces = append(f.Interfaces, i.Dev)
 	}
 	return nil
@@ -183,14 +185,16 @@ func (r *reader) forwardAddresses(d *forwardDoc) error {
 		return nil
 	}
 	f := &r.n.Forward
+	seen := make(map[PCIAddress]bool, len(d.Addresses))
 	for i, a := range d.Addresses {
 		pci, err := r.forwardAddress(a)
 		if err != nil {
 			return in(err, "forward/address[%d]", i+1)
 		}
-		if slices.Contains(f.Addresses, pci) {
+		if seen[pci] {
 			return errf(XMLError, "PCI device '%s' can only be listed once in network %s", pci, r.n.Name)
 		}
+		seen[pci] = true
 		f.Addresses = append(f.Addresses, pci)
 	}
 	return nil

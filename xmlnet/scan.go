@@ -26,8 +26,8 @@ type scanner struct {
 	dec      *xml.Decoder
 	open     []openElement
 	tokens   []xml.Token
-	warnings []Warning
-	ignored  int // how many warnings there were, kept or not
+	warnings []Warning // the first maxWarnings
+	invalid  *Warning  // the first that the schema doesn't allow
 	metadata []Metadata
 
 	rootAttrs []xml.Attr
@@ -242,13 +242,23 @@ func (s *scanner) text(t xml.CharData, offset int64) error {
 	return nil
 }
 
-// warn remembers that something in the innermost open element was ignored.
+// warn remembers that something which the schema doesn't allow was ignored in
+// the innermost open element.
 func (s *scanner) warn(line int, format string, args ...any) {
-	s.ignored++
-	if len(s.warnings) == maxWarnings {
-		return
+	w := Warning{Line: line, Text: fmt.Sprintf(format, args...)}
+	s.note(&w)
+	if s.invalid == nil {
+		w.Place = s.place()
+		s.invalid = &w
 	}
-	s.warnings = append(s.warnings, Warning{Line: line, Place: s.place(), Text: fmt.Sprintf(format, args...)})
+}
+
+// note remembers that something was ignored in the innermost open element.
+func (s *scanner) note(w *Warning) {
+	if len(s.warnings) < maxWarnings {
+		w.Place = s.place()
+		s.warnings = append(s.warnings, *w)
+	}
 }
 
 // place names the innermost open element: "network/ip[2]/dhcp".
