@@ -27,6 +27,7 @@ type wanted struct {
 func (w *wanted) all() {
 	w.resolver()
 	w.dhcpv4()
+	w.advertisements()
 	w.leaseFile()
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/radv"
 )
 
 // Plan is all that an active network is made of.
@@ -14,6 +15,7 @@ type Plan struct {
 	Bridge *bridge.Config
 	NAT    *nat.Network // nil: no rules (open)
 	DHCP4  *dhcpd.Config4
+	RA     *radv.Config
 	DNS    *dns.Config
 	// Names are the records that the definition itself gives: dns/host and
 	// reservations.

@@ -23,6 +23,9 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.RA != nil {
+		w.advertisements(p.RA)
+	}
 	if p.DNS != nil {
 		w.dns(p.DNS)
 	}

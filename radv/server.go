@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,12 +40,16 @@ func NewServer(log *slog.Logger, cfg Config) *Server {
 	return &Server{log: log.With("link", cfg.Link), changed: make(chan struct{}, 1), cfg: cfg}
 }
 
-// SetConfig changes what is advertised. Guests are told at once, as far as the
-// protocol's limits let us. The link must stay the same.
+// SetConfig changes what is advertised. Guests are told what is new at once, as
+// far as the protocol's limits let us. The link must stay the same.
 func (s *Server) SetConfig(cfg Config) {
 	s.mu.Lock()
+	same := reflect.DeepEqual(cfg, s.cfg)
 	s.cfg = cfg
 	s.mu.Unlock()
+	if same {
+		return
+	}
 	select {
 	case s.changed <- struct{}{}:
 	default: // the server has not seen the last change yet

@@ -78,8 +78,11 @@ func (r *reader) dnsHost(d dnsHostDoc) (DNSHost, error) {
 func (r *reader) txts(d *dnsDoc) error {
 	for i, t := range d.TXTs {
 		got, err := r.txt(t)
-		if err != nil {
+		if err != nil && t.Name == nil {
 			return in(err, "dns/txt[%d]", i+1)
+		}
+		if err != nil {
+			return err
 		}
 		r.n.DNS.TXT = append(r.n.DNS.TXT, got)
 	}

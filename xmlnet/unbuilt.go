@@ -31,19 +31,11 @@ var unbuilt = []struct {
 	{"<virtualport>", func(n *Network) string { return found(n.VirtualPort != nil, "virtualport") }},
 	{"<portgroup>", func(n *Network) string { return found(len(n.PortGroups) > 0, "portgroup[1]") }},
 	{"<dnsmasq:options>", func(n *Network) string { return found(len(n.DNSMasqOptions) > 0, "dnsmasq:options") }},
-	{"<ip> of family IPv6", func(n *Network) string {
-		return firstIP(n, "", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) })
+	{"<dhcp> of family IPv6", func(n *Network) string {
+		return firstIP(n, "/dhcp", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) && ip.HasDHCP() })
 	}},
 	{"<tftp>", func(n *Network) string {
 		return firstIP(n, "/tftp", func(ip *IP) bool { return ip.TFTPRoot != "" })
-	}},
-	{"<route> of family IPv6", func(n *Network) string {
-		for i, r := range n.Routes {
-			if !is4(r.Dst.Addr()) {
-				return fmt.Sprintf("route[%d]", i+1)
-			}
-		}
-		return ""
 	}},
 }
 

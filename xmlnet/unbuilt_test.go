@@ -20,10 +20,9 @@ func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 		{`<virtualport type='openvswitch'/>`, "<virtualport> is not supported yet (virtualport of network 'n')"},
 		{`<portgroup name='p'/>`, "<portgroup> is not supported yet (portgroup[1] of network 'n')"},
 		{`<d:options xmlns:d='` + dnsmasqURI + `'><d:option value='x'/></d:options>`, "<dnsmasq:options> is not supported yet (dnsmasq:options of network 'n')"},
-		{`<ip address='10.0.0.1'/><ip family='ipv6' address='fd00::1'/>`, "<ip> of family IPv6 is not supported yet (ip[2] of network 'n')"},
+		{`<ip address='10.0.0.1'/><ip family='ipv6' address='fd00::1'><dhcp><range start='fd00::2' end='fd00::9'/></dhcp></ip>`,
+			"<dhcp> of family IPv6 is not supported yet (ip[2]/dhcp of network 'n')"},
 		{`<ip address='10.0.0.1'><tftp root='/a'/></ip>`, "<tftp> is not supported yet (ip[1]/tftp of network 'n')"},
-		{`<route address='10.0.0.0' prefix='8' gateway='10.0.0.1'/><route family='ipv6' address='::' gateway='fd00::1'/>`,
-			"<route> of family IPv6 is not supported yet (route[2] of network 'n')"},
 	} {
 		var e *Error
 		err := mustParse(t, inBare(c.xml)).Unbuilt()
@@ -39,7 +38,7 @@ func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 
 func TestWhatIsBuiltIsNotRefused(t *testing.T) {
 	for _, name := range []string{"nat-default", "isolated", "no-ip", "routed", "open", "nat-port-range", "nat-addr-range",
-		"dns-rich", "dns-off", "lease-times", "no-dhcp", "bootp-alone", "quotes", "metadata", "unknown-parts"} {
+		"dns-rich", "dns-off", "lease-times", "no-dhcp", "bootp-alone", "nat-ipv6", "multi-ip", "quotes", "metadata", "unknown-parts"} {
 		if err := mustParse(t, string(readFile(t, "../fixtures/"+name+"/network.xml"))).Unbuilt(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -327,15 +327,6 @@ func TestUpdateTellsWhatItIgnored(t *testing.T) {
 	}
 }
 
-func mustParse(t *testing.T, doc string) *Network {
-	t.Helper()
-	n, _, err := Parse([]byte(doc))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func FuzzUpdate(f *testing.F) {
 	for section, xml := range map[Section]string{
 		SectionDHCPHost: newHost, SectionDHCPRange: `<range start='192.168.122.3' end='192.168.122.4'/>`,
