@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 
 	"github.com/vnetmgr/vnetmgr/radv"
 )
@@ -27,8 +26,11 @@ func (w *wanted) advertisements() {
 		}
 		serve := func(ctx context.Context) error {
 			err := srv.Serve(ctx, c)
-			if context.Cause(ctx) == errEnded {
-				err = errors.Join(err, srv.Farewell(c))
+			if context.Cause(ctx) != errEnded {
+				return err
+			}
+			if err := srv.Farewell(c); err != nil {
+				w.log.Warn("guests do not know that their router is gone", "err", err)
 			}
 			return err
 		}

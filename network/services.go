@@ -28,6 +28,9 @@ type services struct {
 
 	have  servers
 	tasks map[string]*task // by part.key
+	// stale holds when the sockets are bound to a link that is gone: those of
+	// the same name, made anew, are another link to the kernel.
+	stale bool
 }
 
 // servers are what outlives its sockets: it is configured anew, and knows what
@@ -158,6 +161,20 @@ func (s *services) endOthers(parts []part) {
 		<-t.done
 		delete(s.tasks, key)
 	}
+}
+
+// restart has all sockets opened anew, on a bridge that was. What the servers
+// know they keep.
+func (s *services) restart(p *plan.Plan) {
+	for key, t := range s.tasks {
+		t.cancel(nil)
+		<-t.done
+		delete(s.tasks, key)
+	}
+	if err := s.change(p, s.startLater); err != nil {
+		panic(err) // startLater has none
+	}
+	s.stale = false
 }
 
 // stop ends the servers and waits until their sockets are closed. The cause is
