@@ -28,6 +28,7 @@ func (w *wanted) all() {
 	w.resolver()
 	w.dhcpv4()
 	w.advertisements()
+	w.bootFiles()
 	w.leaseFile()
 }
 

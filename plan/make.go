@@ -34,6 +34,7 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 		NAT:    makeNAT(n),
 		DHCP4:  makeDHCP4(n),
 		RA:     makeRA(n),
+		TFTP:   makeTFTP(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
 	"github.com/vnetmgr/vnetmgr/radv"
+	"github.com/vnetmgr/vnetmgr/tftp"
 )
 
 // Plan is all that an active network is made of.
@@ -16,6 +17,7 @@ type Plan struct {
 	NAT    *nat.Network // nil: no rules (open)
 	DHCP4  *dhcpd.Config4
 	RA     *radv.Config
+	TFTP   *tftp.Config
 	DNS    *dns.Config
 	// Names are the records that the definition itself gives: dns/host and
 	// reservations.

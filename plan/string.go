@@ -23,6 +23,9 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.TFTP != nil {
+		w.tftp(p.TFTP)
+	}
 	if p.RA != nil {
 		w.advertisements(p.RA)
 	}

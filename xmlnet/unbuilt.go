@@ -34,9 +34,6 @@ var unbuilt = []struct {
 	{"<dhcp> of family IPv6", func(n *Network) string {
 		return firstIP(n, "/dhcp", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) && ip.HasDHCP() })
 	}},
-	{"<tftp>", func(n *Network) string {
-		return firstIP(n, "/tftp", func(ip *IP) bool { return ip.TFTPRoot != "" })
-	}},
 }
 
 // Unbuilt refuses, with an *Error of kind ConfigUnsupported, a network with
