@@ -49,27 +49,30 @@ func parseAddr(m []byte) (addr, error) {
 		return addr{}, errShort
 	}
 	head := nl.DeserializeIfAddrmsg(m)
-	attrs, err := nl.ParseRouteAttrAsMap(m[unix.SizeofIfAddrmsg:])
-	if err != nil {
-		return addr{}, err
-	}
 	flags := uint32(head.IfAddrmsg.Flags)
-	if f, ok := attrs[unix.IFA_FLAGS]; ok {
-		flags = uint32At(f.Value)
+	// address is the peer if there is one; IPv6 gives local only then.
+	var address, local netip.Addr
+	for kind, value := range attrs(m[unix.SizeofIfAddrmsg:]) {
+		switch kind {
+		case unix.IFA_ADDRESS:
+			address, _ = netip.AddrFromSlice(value)
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(value)
+		case unix.IFA_FLAGS:
+			flags = uint32At(value)
+		}
 	}
 	a := addr{
 		index:  int(head.Index),
 		usable: flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0,
 	}
-	// IFA_ADDRESS is the peer if there is one; IPv6 gives IFA_LOCAL only then.
-	ip, _ := netip.AddrFromSlice(attrs[unix.IFA_ADDRESS].Value)
-	if local, ok := netip.AddrFromSlice(attrs[unix.IFA_LOCAL].Value); ok {
-		if ip.IsValid() && ip != local {
-			a.peer = ip
-		}
-		ip = local
+	if local.IsValid() && address.IsValid() && local != address {
+		a.peer = address
 	}
-	a.prefix = netip.PrefixFrom(ip, int(head.Prefixlen))
+	if !local.IsValid() {
+		local = address
+	}
+	a.prefix = netip.PrefixFrom(local, int(head.Prefixlen))
 	return a, nil
 }
 

@@ -22,6 +22,9 @@ const defaultMTU = 1500
 // bridge was not there and something fails, all that was made of it is taken
 // away again; a bridge that was there is left as far as it got, and the next
 // Apply goes on.
+//
+// The kernel begins to receive on a new IPv6 address some milliseconds after
+// Apply has returned; sockets can be bound to it at once.
 func (c *Conn) Apply(ctx context.Context, want Config) error {
 	if err := want.check(); err != nil {
 		return err

@@ -16,9 +16,9 @@ type Config struct {
 	// restart knows its own. It is the network's UUID.
 	Owner        string
 	MAC          net.HardwareAddr
-	MTU          int // 0: the kernel's default
+	MTU          int // 0: the kernel's choice, which is the ports' smallest or 1500
 	STP          bool
-	ForwardDelay time.Duration
+	ForwardDelay time.Duration  // with STP at least 2 s and at most 30 s, by IEEE 802.1D
 	Addrs        []netip.Prefix // address and length, not masked
 	Routes       []Route
 	IPv6         bool // false: disable_ipv6=1 on the bridge
@@ -30,7 +30,7 @@ type Config struct {
 type Route struct {
 	Dst     netip.Prefix
 	Gateway netip.Addr
-	Metric  int
+	Metric  int // 0: 1, as libvirt's
 }
 
 // Host is what was observed of the host's links, addresses and routes.

@@ -56,7 +56,8 @@ func Open() (*Conn, error) {
 	}, nil
 }
 
-// Close releases the socket. What was applied stays.
+// Close releases the socket. What was applied stays. Subscriptions to Events
+// must have ended.
 func (c *Conn) Close() error {
 	for _, s := range c.sockets {
 		s.Close()
@@ -83,9 +84,10 @@ func change(ctx context.Context, req *nl.NetlinkRequest) error {
 	return permission(err)
 }
 
-// permission names the capability that an error of the kernel is about.
+// permission names the capability that an error of rtnetlink is about. EACCES
+// is not one: that is how it refuses an IPv6 address where IPv6 is off.
 func permission(err error) error {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
 	}
 	return err

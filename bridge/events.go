@@ -148,6 +148,9 @@ func (w *watch) parse(b []byte) ([]Event, error) {
 // linkEvents says what a message on a link means: to the name that it had, to
 // the one it has, and to the bridge that it is a port of.
 func (w *watch) linkEvents(l *link, gone bool) []Event {
+	if l.name == "" {
+		return nil
+	}
 	old, known := w.names[l.index]
 	if gone {
 		delete(w.names, l.index)

@@ -105,7 +105,7 @@ func TestSlowReaderIsToldOfTheLossAndGoesOn(t *testing.T) {
 	events := h.events(t)
 	// Nobody reads while far more happens than the buffer holds.
 	h.Run(t, "ip link add br0 up type bridge")
-	h.churn(t, 40000)
+	h.churn(t, 12000)
 	expect(t, events, bridge.Event{Kind: bridge.EventsLost})
 	drain(events)
 	h.Run(t, "ip link add after type bridge")

@@ -2,10 +2,10 @@ package bridge
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +80,7 @@ func (c *Conn) linkAt(ctx context.Context, index int) (*link, error) {
 	return l, nil
 }
 
-func (c *Conn) getLink(ctx context.Context, index int, attrs ...*nl.RtAttr) (*link, error) {
+func (c *Conn) getLink(ctx context.Context, index int, more ...*nl.RtAttr) (*link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (c *Conn) getLink(ctx context.Context, index int, attrs ...*nl.RtAttr) (*li
 	head.Index = int32(index)
 	req.AddData(head)
 	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(filterSkipStats)))
-	for _, a := range attrs {
+	for _, a := range more {
 		req.AddData(a)
 	}
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
@@ -135,62 +135,50 @@ func parseLink(m []byte) (*link, error) {
 		return nil, errShort
 	}
 	head := nl.DeserializeIfInfomsg(m)
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return nil, err
-	}
 	l := &link{index: int(head.Index), up: head.Flags&unix.IFF_UP != 0}
-	for _, a := range attrs {
-		switch a.Attr.Type &^ unix.NLA_F_NESTED {
+	for kind, value := range attrs(m[unix.SizeofIfInfomsg:]) {
+		switch kind {
 		case unix.IFLA_IFNAME:
-			l.name = nl.BytesToString(a.Value)
+			l.name = unix.ByteSliceToString(value)
 		case unix.IFLA_IFALIAS:
-			l.alias = nl.BytesToString(a.Value)
+			l.alias = unix.ByteSliceToString(value)
 		case unix.IFLA_GROUP:
-			l.group = uint32At(a.Value)
+			l.group = uint32At(value)
 		case unix.IFLA_MASTER:
-			l.master = int(uint32At(a.Value))
+			l.master = int(uint32At(value))
 		case unix.IFLA_ADDRESS:
-			l.mac = a.Value
+			l.mac = slices.Clone(value)
 		case unix.IFLA_MTU:
-			l.mtu = int(uint32At(a.Value))
+			l.mtu = int(uint32At(value))
 		case unix.IFLA_LINKINFO:
-			if err := l.parseInfo(a.Value); err != nil {
-				return nil, err
-			}
+			l.parseInfo(value)
 		}
 	}
 	return l, nil
 }
 
 // parseInfo reads IFLA_LINKINFO.
-func (l *link) parseInfo(b []byte) error {
-	attrs, err := nl.ParseRouteAttrAsMap(b)
-	if err != nil {
-		return err
+func (l *link) parseInfo(b []byte) {
+	var data []byte
+	for kind, value := range attrs(b) {
+		switch kind {
+		case nl.IFLA_INFO_KIND:
+			l.kind = unix.ByteSliceToString(value)
+		case nl.IFLA_INFO_DATA:
+			data = value
+		}
 	}
-	l.kind = nl.BytesToString(attrs[nl.IFLA_INFO_KIND].Value)
 	if l.kind != "bridge" {
-		return nil
+		return // the same numbers mean something else there
 	}
-	data, err := nl.ParseRouteAttrAsMap(attrs[nl.IFLA_INFO_DATA].Value)
-	if err != nil {
-		return err
+	for kind, value := range attrs(data) {
+		switch kind {
+		case nl.IFLA_BR_STP_STATE:
+			l.stp = uint32At(value) != 0
+		case nl.IFLA_BR_FORWARD_DELAY:
+			l.forwardDelay = time.Duration(uint32At(value)) * (time.Second / userHZ)
+		}
 	}
-	l.stp = uint32At(data[nl.IFLA_BR_STP_STATE].Value) != 0
-	ticks := uint32At(data[nl.IFLA_BR_FORWARD_DELAY].Value)
-	l.forwardDelay = time.Duration(ticks) * time.Second / userHZ
-	return nil
-}
-
-var errShort = errors.New("short netlink message")
-
-// uint32At reads an attribute; one that is absent or short is 0.
-func uint32At(b []byte) uint32 {
-	if len(b) < 4 {
-		return 0
-	}
-	return binary.NativeEndian.Uint32(b)
 }
 
 // createBridge makes a bridge with its final MAC address, so that it never has
@@ -215,11 +203,11 @@ func (c *Conn) createBridge(ctx context.Context, want *Config) error {
 }
 
 // bridgeInfo is the IFLA_LINKINFO of a bridge with the given IFLA_BR_ attributes.
-func bridgeInfo(attrs ...*nl.RtAttr) *nl.RtAttr {
+func bridgeInfo(settings ...*nl.RtAttr) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	for _, a := range attrs {
+	for _, a := range settings {
 		data.AddChild(a)
 	}
 	return info
@@ -240,12 +228,12 @@ func stpAttrs(want *Config) []*nl.RtAttr {
 }
 
 // setLink changes attributes of the link with that index, in one message.
-func (c *Conn) setLink(ctx context.Context, index int, attrs ...*nl.RtAttr) error {
+func (c *Conn) setLink(ctx context.Context, index int, settings ...*nl.RtAttr) error {
 	req := c.request(unix.RTM_NEWLINK, 0)
 	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	head.Index = int32(index)
 	req.AddData(head)
-	for _, a := range attrs {
+	for _, a := range settings {
 		req.AddData(a)
 	}
 	return change(ctx, req)

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -84,27 +83,29 @@ func parseRoute(m []byte) (kernelRoute, error) {
 	if head.Flags&unix.RTM_F_CLONED != 0 {
 		return kernelRoute{}, nil
 	}
-	attrs, err := nl.ParseRouteAttrAsMap(m[unix.SizeofRtMsg:])
-	if err != nil {
-		return kernelRoute{}, err
-	}
 	r := kernelRoute{
-		index:    int(uint32At(attrs[unix.RTA_OIF].Value)),
 		table:    head.Table, // above 255: 252
-		metric:   int(uint32At(attrs[unix.RTA_PRIORITY].Value)),
 		protocol: head.Protocol,
 		kind:     head.Type,
 	}
-	// struct rtnexthop has its link's index after length, flags and hops.
-	if hops := attrs[unix.RTA_MULTIPATH].Value; r.index == 0 && len(hops) >= 8 {
-		r.index = int(binary.NativeEndian.Uint32(hops[4:]))
-	}
-	dst, ok := netip.AddrFromSlice(attrs[unix.RTA_DST].Value)
-	if !ok { // a default route has none
-		dst = unspecified(head.Family)
+	dst := unspecified(head.Family) // a default route has none
+	for kind, value := range attrs(m[unix.SizeofRtMsg:]) {
+		switch kind {
+		case unix.RTA_DST:
+			dst, _ = netip.AddrFromSlice(value)
+		case unix.RTA_GATEWAY:
+			r.gateway, _ = netip.AddrFromSlice(value)
+		case unix.RTA_PRIORITY:
+			r.metric = int(uint32At(value))
+		case unix.RTA_OIF:
+			r.index = int(uint32At(value))
+		case unix.RTA_MULTIPATH:
+			// A struct rtnexthop has its link's index after length, flags and
+			// hops.
+			r.index = int(uint32At(value[min(4, len(value)):]))
+		}
 	}
 	r.dst = netip.PrefixFrom(dst, int(head.Dst_len))
-	r.gateway, _ = netip.AddrFromSlice(attrs[unix.RTA_GATEWAY].Value)
 	return r, nil
 }
 

@@ -17,9 +17,18 @@ const sysctlRoot = "/proc/sys/net/"
 func readSysctl(name string) (string, error) {
 	b, err := os.ReadFile(sysctlRoot + name)
 	if err != nil {
-		return "", fmt.Errorf("read sysctl: %w", permission(err))
+		return "", fmt.Errorf("read sysctl: %w", sysctlPermission(err))
 	}
 	return strings.TrimSpace(string(b)), nil
+}
+
+// sysctlPermission names the capability that an error of a sysctl file is
+// about.
+func sysctlPermission(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
+	}
+	return err
 }
 
 // setSysctl writes a sysctl unless it has that value already, since a write
@@ -31,11 +40,11 @@ func setSysctl(name, value string) (old string, err error) {
 	// No os.WriteFile: these files cannot be created or truncated.
 	f, err := os.OpenFile(sysctlRoot+name, os.O_WRONLY, 0)
 	if err != nil {
-		return old, fmt.Errorf("set sysctl to %s: %w", value, permission(err))
+		return old, fmt.Errorf("set sysctl to %s: %w", value, sysctlPermission(err))
 	}
 	_, err = f.WriteString(value)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return old, fmt.Errorf("set sysctl to %s: %w", value, permission(err))
+		return old, fmt.Errorf("set sysctl to %s: %w", value, sysctlPermission(err))
 	}
 	return old, nil
 }
@@ -57,10 +66,12 @@ func setLinkSysctls(name string, ipv6 bool) error {
 		{"accept_ra", "0"}, {"autoconf", "0"}, {"addr_gen_mode", "1"}, {"disable_ipv6", disable},
 	} {
 		_, err := setSysctl("ipv6/conf/"+name+"/"+s[0], s[1])
-		if errors.Is(err, fs.ErrNotExist) && !ipv6 {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !ipv6:
 			return nil // a kernel without IPv6
-		}
-		if err != nil {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("this kernel has no IPv6: %w", err)
+		case err != nil:
 			return err
 		}
 	}

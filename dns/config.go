@@ -12,13 +12,17 @@ type Config struct {
 	// also known with it appended.
 	Domain string
 	// LocalZones are never forwarded: what Records does not know there is
-	// NXDOMAIN.
+	// NXDOMAIN, whatever DomainForwarders say of the very same domain.
 	LocalZones []string
+	// Subnets are the network's own: reverse names in them are never
+	// forwarded, so that look-ups of unused addresses do not leak.
+	Subnets []netip.Prefix
 	// Forwarders for everything; when empty and Resolv is set, the host's
 	// own upstreams are used.
 	Forwarders []netip.AddrPort
-	// DomainForwarders send a domain elsewhere; empty Servers means the
-	// host's upstreams.
+	// DomainForwarders send a domain elsewhere; the longest domain that a
+	// name is in counts. Empty Servers means where names in no domain go:
+	// Forwarders, or the host's upstreams.
 	DomainForwarders []DomainForwarder
 	Resolv           bool // use the host's upstreams (followed as they change)
 	NoPlainNames     bool // forwardPlainNames='no': dotless names are never forwarded
@@ -49,4 +53,8 @@ type Name struct {
 	Addr  netip.Addr
 	Names []string
 	TTL   uint32 // seconds; 0 as dnsmasq answers for local names
+	// Source says who gives this name: the same name may be given by several
+	// (a reservation and its lease), and lasts until the last one takes it
+	// back. Any string that tells them apart; "" is a source like any other.
+	Source string
 }

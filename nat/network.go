@@ -1,5 +1,3 @@
-// Package nat keeps the nftables rules of all active networks: forwarding,
-// filtering and address translation, in tables of our own.
 package nat
 
 import "net/netip"

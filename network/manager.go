@@ -2,56 +2,195 @@ package network
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/lease"
+	"github.com/vnetmgr/vnetmgr/state"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
+// Config is where a Manager keeps and finds things.
+type Config struct {
+	Dir state.Dir
+	// LeaseFile is the store of all networks' leases.
+	LeaseFile string
+	// StatusDir gets BRIDGE.status, the lease file that libvirt and its NSS
+	// modules read; "" writes none.
+	StatusDir string
+	// ResolvConf and Hosts are the host's /etc/resolv.conf and /etc/hosts.
+	ResolvConf string
+	Hosts      string
+}
+
 // Manager holds every network and is the only one to change the host.
-type Manager struct{}
+type Manager struct {
+	cfg      Config
+	host     Host
+	log      *slog.Logger
+	resolver *dns.Resolver
+	events   broker
+
+	// change is held by whoever changes networks, for as long as disk and
+	// kernel take: changes happen one after the other.
+	change sync.Mutex
+	// mu guards the fields below and every entry. It is held for moments
+	// only, so that reading never waits for the kernel; writing takes change
+	// as well.
+	mu   sync.RWMutex
+	byID map[xmlnet.UUID]*entry
+
+	leases *lease.Store    // set by Run
+	ctx    context.Context // of Run: servers live as long as it
+}
+
+// New returns a Manager of the networks on host. It does nothing until Run.
+func New(log *slog.Logger, host Host, cfg Config) *Manager {
+	return &Manager{
+		cfg: cfg, host: host, log: log,
+		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
+		byID:     make(map[xmlnet.UUID]*entry),
+	}
+}
 
 // List returns every network, sorted by name.
-func (m *Manager) List() []Info { return nil }
+func (m *Manager) List() []Info {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	all := make([]Info, 0, len(m.byID))
+	for _, e := range m.byID {
+		all = append(all, e.info())
+	}
+	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
 
 // LookupName finds a network by its name (ErrNotFound).
-func (m *Manager) LookupName(name string) (Info, error) { return Info{}, ErrNotFound }
+func (m *Manager) LookupName(name string) (Info, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if e := m.find(name); e != nil {
+		return e.info(), nil
+	}
+	return Info{}, &Error{Kind: ErrNotFound, Text: fmt.Sprintf("no network with matching name '%s'", name)}
+}
 
 // LookupUUID finds a network by its UUID (ErrNotFound).
-func (m *Manager) LookupUUID(id xmlnet.UUID) (Info, error) { return Info{}, ErrNotFound }
-
-// Define stores doc as a network's persistent definition; an active network
-// keeps what it runs with until it is destroyed.
-func (m *Manager) Define(ctx context.Context, doc []byte, validate bool) (Ref, error) {
-	return Ref{}, ErrNotFound
+func (m *Manager) LookupUUID(id xmlnet.UUID) (Info, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e, err := m.lookup(id)
+	if err != nil {
+		return Info{}, err
+	}
+	return e.info(), nil
 }
 
-// Create starts a network from doc without storing it.
-func (m *Manager) Create(ctx context.Context, doc []byte, validate bool) (Ref, error) {
-	return Ref{}, ErrNotFound
+// XML returns the definition in force, or with inactive the one on disk (of a
+// transient network, the one in force).
+func (m *Manager) XML(id xmlnet.UUID, inactive bool) (string, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e, err := m.lookup(id)
+	if err != nil {
+		return "", err
+	}
+	n := e.current()
+	if inactive && e.config != nil {
+		n = e.config
+	}
+	return string(n.Format(xmlnet.FormatOptions{Inactive: inactive || e.live == nil})), nil
 }
 
-// Start starts an inactive network.
-func (m *Manager) Start(ctx context.Context, id xmlnet.UUID) error { return ErrNotFound }
+// Leases returns the leases of a network that have not ended, of one MAC
+// address if mac is not empty (ErrInvalidMAC). A network need not be active.
+func (m *Manager) Leases(id xmlnet.UUID, mac string) ([]Lease, error) {
+	m.mu.RLock()
+	e, err := m.lookup(id)
+	if err != nil {
+		m.mu.RUnlock()
+		return nil, err
+	}
+	n, table := e.current(), e.leases
+	m.mu.RUnlock()
 
-// Destroy stops an active network.
-func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error { return ErrNotFound }
-
-// Undefine removes a persistent definition; an active network becomes
-// transient.
-func (m *Manager) Undefine(ctx context.Context, id xmlnet.UUID) error { return ErrNotFound }
-
-// SetAutostart sets whether the network starts with the host.
-func (m *Manager) SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) error {
-	return ErrNotFound
+	want, err := parseMAC(mac)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var found []Lease
+	for _, l := range table.Leases() {
+		if !l.Expired(now) && (want == nil || slices.Equal(want, l.MAC)) {
+			found = append(found, Lease{Lease: l, Link: n.Bridge.Name, PrefixLen: prefixLen(n, l)})
+		}
+	}
+	return found, nil
 }
 
-// XML returns the definition in force, or with inactive the one on disk.
-func (m *Manager) XML(id xmlnet.UUID, inactive bool) (string, error) { return "", ErrNotFound }
+func parseMAC(text string) (net.HardwareAddr, error) {
+	if text == "" {
+		return nil, nil
+	}
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return nil, &Error{Kind: ErrInvalidMAC, Text: fmt.Sprintf("invalid MAC address: %s", text)}
+	}
+	return mac, nil
+}
 
-// Leases returns the live leases of a network, of one MAC address if mac is
-// not empty (ErrInvalidMAC).
-func (m *Manager) Leases(id xmlnet.UUID, mac string) ([]Lease, error) { return nil, ErrNotFound }
+// prefixLen is the length of the network's subnet that l lies in.
+func prefixLen(n *xmlnet.Network, l lease.Lease) int {
+	for _, ip := range n.IPs {
+		if ip.Prefix.Contains(l.Addr) {
+			return ip.Prefix.Bits()
+		}
+	}
+	return l.Addr.BitLen()
+}
 
 // Subscribe returns the events from now on, in order, until cancel is called.
-// A subscriber that does not read loses nothing and delays nobody: events
-// queue without bound for as long as it lives.
-func (m *Manager) Subscribe() (events <-chan Event, cancel func()) { return nil, func() {} }
+// A subscriber that does not read loses nothing and delays nobody.
+func (m *Manager) Subscribe() (events <-chan Event, cancel func()) { return m.events.subscribe() }
+
+// lookup finds an entry; a lock is held.
+func (m *Manager) lookup(id xmlnet.UUID) (*entry, error) {
+	if e := m.byID[id]; e != nil {
+		return e, nil
+	}
+	return nil, &Error{Kind: ErrNotFound, Text: fmt.Sprintf("no network with matching uuid '%s'", id)}
+}
+
+// find finds an entry by name, nil if there is none; a lock is held.
+func (m *Manager) find(name string) *entry {
+	for _, e := range m.byID {
+		if e.current().Name == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// add makes the entry of a network that was not known, without its
+// definition; m.mu is held.
+func (m *Manager) add(n *xmlnet.Network) *entry {
+	e := &entry{leases: m.leases.Table(n.UUID.String())}
+	m.byID[n.UUID] = e
+	return e
+}
+
+// forget drops a network that is neither defined nor active, with its leases.
+func (m *Manager) forget(e *entry) error {
+	ref, bridge := e.ref(), e.current().Bridge.Name
+	m.mu.Lock()
+	delete(m.byID, ref.UUID)
+	m.mu.Unlock()
+	return errors.Join(m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
+}

@@ -16,8 +16,8 @@ type Network struct {
 	UUID                UUID
 	Title               string
 	Description         string
-	Metadata            []Metadata
-	IPv6                bool // network/@ipv6: guests may use IPv6 among themselves without an IPv6 address
+	Metadata            []Metadata // nil: no <metadata>
+	IPv6                bool       // network/@ipv6: guests may use IPv6 among themselves without an IPv6 address
 	TrustGuestRxFilters Tristate
 
 	Forward     Forward
@@ -95,8 +95,6 @@ type Forward struct {
 	PF          string
 	Interfaces  []string     // interface/@dev; the first is forward/@dev
 	Addresses   []PCIAddress // hostdev pool
-	// HasDev is whether forward/@dev is printed.
-	HasDev bool
 }
 
 // AddrRange is an inclusive range of addresses of one family.
@@ -179,19 +177,22 @@ type IP struct {
 	Local  Tristate // localPtr
 
 	TFTPRoot string
-	HasDHCP  bool // a <dhcp> element that is printed
 	Ranges   []Range
 	Hosts    []Host
 	Bootp    *Bootp
 }
 
+// HasDHCP tells whether ip has DHCP, to print and to serve.
+func (ip *IP) HasDHCP() bool { return len(ip.Ranges) > 0 || len(ip.Hosts) > 0 }
+
 // IPText is how address and length were written, for printing.
 type IPText struct {
 	Family    string // "", "ipv4" or "ipv6"
-	Netmask   string // as given, "" if none
+	Netmask   string // its address, "" if none was given
 	HasPrefix bool   // prefix attribute given
 	// BadNetmask holds when Netmask is not contiguous: such a network can
-	// be defined but not started, as with libvirt.
+	// be defined but not started, as with libvirt. The prefix length is 32
+	// then.
 	BadNetmask bool
 }
 

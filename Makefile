@@ -1,0 +1,45 @@
+# Targets for people: run, build, test, check, bench.
+# All but build and lint want root; test and bench make their own machines
+# (network namespaces) and leave this one's network alone. run is the program's
+# own job: it starts the network "default" on this machine.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+FUZZTIME ?= 5s
+
+.PHONY: run build test check lint unit e2e fuzz bench deps-test
+
+run: build
+	scripts/run bin/vnetmgr
+
+build:
+	$(GOBUILD) -o bin/vnetmgr ./cmd/vnetmgr
+
+# With CI=true no test may pass by skipping.
+test: export CI = true
+test: deps-test lint unit e2e fuzz
+
+check: lint unit fuzz
+
+lint:
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	go tool staticcheck ./...
+
+# As root these include the tests that need a kernel; each makes its own
+# network namespace.
+unit:
+	go test -race -count=1 $$(go list ./... | grep -v '/e2e')
+
+e2e:
+	go test -count=1 -timeout 12m ./e2e/...
+
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+bench:
+	scripts/deps test bench
+	go run ./bench
+
+deps-test:
+	scripts/deps test

@@ -1,0 +1,156 @@
+package cli
+
+// Names of commands that are handled before the table is.
+const (
+	daemonCommand   = "daemon"
+	completeCommand = "complete"
+)
+
+// networkOption is the option that most commands begin with.
+func networkOption(help string, complete completer) option {
+	return option{name: "network", kind: textOption, required: true, help: help, complete: complete}
+}
+
+// commands returns the command table. Texts and the order of options, which
+// decides what a word without an option's name means, are virsh's.
+func commands() []*command {
+	const nameOrUUID = "network name or uuid"
+	return []*command{
+		{
+			name: "net-autostart", summary: "autostart a network", run: netAutostart,
+			about: "Configure a network to be automatically started at boot.",
+			options: []option{
+				networkOption(nameOrUUID, persistentNetworks),
+				{name: "disable", help: "disable autostarting"},
+			},
+		},
+		{
+			name: "net-create", summary: "create a network from an XML file", run: netCreate,
+			about: "Create a network.",
+			options: []option{
+				{name: "file", kind: textOption, required: true, help: "file containing an XML network description", complete: files},
+				{name: "validate", help: "validate the XML against the schema"},
+			},
+		},
+		{
+			name: "net-define", run: netDefine,
+			summary: "define an inactive persistent virtual network or modify an existing persistent one from an XML file",
+			about:   "Define or modify a persistent virtual network.",
+			options: []option{
+				{name: "file", kind: textOption, required: true, help: "file containing an XML network description", complete: files},
+				{name: "validate", help: "validate the XML against the schema"},
+			},
+		},
+		{
+			name: "net-destroy", summary: "destroy (stop) a network", run: netDestroy,
+			about:   "Forcefully stop a given network.",
+			options: []option{networkOption(nameOrUUID, activeNetworks)},
+		},
+		{
+			name: "net-dhcp-leases", summary: "print lease info for a given network", run: netDHCPLeases,
+			about: "Print lease info for a given network",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "mac", kind: textOption, help: "MAC address"},
+			},
+		},
+		{
+			name: "net-dumpxml", summary: "network information in XML", run: netDumpXML,
+			about: "Output the network information as an XML dump to stdout.",
+			options: []option{
+				networkOption(nameOrUUID, allNetworks),
+				{name: "inactive", help: "show inactive defined XML"},
+				{name: "xpath", kind: textOption, named: true, help: "xpath expression to filter the XML document"},
+				{name: "wrap", help: "wrap xpath results in an common root element"},
+			},
+		},
+		{
+			name: "net-edit", summary: "edit XML configuration for a network", run: netEdit,
+			about:   "Edit the XML configuration for a network.",
+			options: []option{networkOption(nameOrUUID, persistentNetworks)},
+		},
+		{
+			name: "net-event", summary: "Network Events", run: netEvent,
+			about: "List event types, or wait for network events to occur",
+			options: []option{
+				{name: "network", kind: textOption, help: "filter by network name or uuid", complete: allNetworks},
+				{name: "event", kind: textOption, help: "which event type to wait for", complete: eventNames},
+				{name: "loop", help: "loop until timeout or interrupt, rather than one-shot"},
+				{name: "timeout", kind: numberOption, help: "timeout seconds"},
+				{name: "list", help: "list valid event types"},
+				{name: "timestamp", help: "show timestamp for each printed event"},
+			},
+		},
+		{
+			name: "net-info", summary: "network information", run: netInfo,
+			about:   "Returns basic information about the network",
+			options: []option{networkOption(nameOrUUID, allNetworks)},
+		},
+		{
+			name: "net-list", summary: "list networks", run: netList,
+			about: "Returns list of networks.",
+			options: []option{
+				{name: "inactive", help: "list inactive networks"},
+				{name: "all", help: "list inactive & active networks"},
+				{name: "persistent", help: "list persistent networks"},
+				{name: "transient", help: "list transient networks"},
+				{name: "autostart", help: "list networks with autostart enabled"},
+				{name: "no-autostart", help: "list networks with autostart disabled"},
+				{name: "uuid", help: "list uuid's only"},
+				{name: "name", help: "list network names only"},
+				{name: "table", help: "list table (default)"},
+				{name: "title", help: "show network title"},
+			},
+		},
+		{
+			name: "net-name", summary: "convert a network UUID to network name", run: netName,
+			options: []option{networkOption("network uuid", networkUUIDs)},
+		},
+		{
+			name: "net-start", summary: "start a (previously defined) inactive network", run: netStart,
+			about:   "Start a network.",
+			options: []option{networkOption(nameOrUUID, inactiveNetworks)},
+		},
+		{
+			name: "net-undefine", summary: "undefine a persistent network", run: netUndefine,
+			about:   "Undefine the configuration for a persistent network.",
+			options: []option{networkOption(nameOrUUID, persistentNetworks)},
+		},
+		{
+			name: "net-uuid", summary: "convert a network name to network UUID", run: netUUID,
+			options: []option{networkOption("network name", allNetworks)},
+		},
+		{
+			name: daemonCommand, summary: "run the daemon in the foreground", offline: true, raw: true, rawHelp: "[option]...",
+			about: "Own the networks and serve libvirt's protocol until stopped. As root, every\n" +
+				"other command starts a daemon in the background when none answers.",
+			run: runNothing, // Main runs it
+		},
+		{
+			name: "version", summary: "show version", offline: true, run: version,
+			about: "Display the version of this program and of the daemon that it talks to.",
+			options: []option{
+				{name: "daemon", help: "accepted as virsh does: the daemon's is always shown"},
+			},
+		},
+		{
+			name: "help", summary: "print help", offline: true, run: help,
+			about: "Prints global help, command specific help, or help for a\ngroup of related commands",
+			options: []option{
+				{name: "command", kind: textOption, complete: commandNames,
+					help: "Prints global help, command specific help, or help for a group of related commands"},
+			},
+		},
+		{
+			name: "completion", summary: "print the completion script of a shell", offline: true, run: completion,
+			about: "bash: source <(vnetmgr completion bash)\nzsh:  source <(vnetmgr completion zsh)\nfish: vnetmgr completion fish | source",
+			options: []option{
+				{name: "shell", kind: textOption, required: true, help: "bash, zsh or fish", complete: shellNames},
+			},
+		},
+		{
+			name: completeCommand, summary: "print what may stand at the end of a command line",
+			offline: true, raw: true, hidden: true, run: complete,
+		},
+	}
+}

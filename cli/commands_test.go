@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vnetmgr/vnetmgr/rpc/wire"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/commands.golden")
+
+// commandLines are run one by one, each against a new fake daemon; their
+// output is testdata/commands.golden. "|" separates words.
+var commandLines = []string{
+	"net-list",
+	"net-list|--all",
+	"net-list|--inactive",
+	"net-list|--all|--persistent|--no-autostart",
+	"net-list|--transient",
+	"net-list|--autostart|--all|--name",
+	"net-list|--all|--uuid",
+	"net-list|--all|--title",
+	"net-list|--name|--uuid",
+	"-q|net-list|--all",
+	"-q|net-list|--inactive|--name",
+	"net-info|default",
+	"net-info|00000000-0000-0000-0000-000000000002",
+	"net-info|日本",
+	"net-info|nosuch",
+	"net-info|00000000-0000-0000-0000-00000000000f",
+	"net-info|",
+	"net-define|testdata/good.xml",
+	"net-define|testdata/foreign.xml|--validate",
+	"net-define|testdata/invalid.xml",
+	"net-define|testdata/nosuch.xml",
+	"-q|net-define|testdata/good.xml",
+	"net-create|--file|testdata/good.xml",
+	"net-create|testdata/foreign.xml|--validate",
+	"net-create|testdata/invalid.xml",
+	"net-start|Zed",
+	"net-start|default",
+	"net-start|nosuch",
+	"-q|net-start|Zed",
+	"-r|net-start|Zed",
+	"net-destroy|default",
+	"net-destroy|Zed",
+	"net-undefine|Zed",
+	"net-undefine|日本",
+	"net-autostart|default",
+	"net-autostart|--disable|Zed",
+	"net-autostart|日本",
+	"net-autostart|日本|--disable",
+	"-r|net-autostart|default",
+	"net-dumpxml|default",
+	"net-dumpxml|default|--inactive",
+	"-q|net-dumpxml|default",
+	"net-dumpxml|default|--xpath|//ip",
+	"net-dumpxml|default|--xpath|//ip/@*|--wrap",
+	"net-dumpxml|default|--xpath|//*[@name]/@name",
+	"net-dumpxml|default|--xpath|//name/text()",
+	"net-dumpxml|default|--xpath|/network|--wrap",
+	"net-dumpxml|default|--xpath|//nosuch",
+	"net-dumpxml|default|--xpath|count(//ip)",
+	"net-dumpxml|default|--xpath|//[",
+	"net-dumpxml|nosuch",
+	"net-name|00000000-0000-0000-0000-000000000001",
+	"net-name|default",
+	"net-name|zzzzzzzz-0000-0000-0000-000000000001",
+	"net-name|00000000-0000-0000-0000-00000000000f",
+	"net-uuid|default",
+	"net-uuid|00000000-0000-0000-0000-000000000001",
+	"net-dhcp-leases|default",
+	"net-dhcp-leases|default|--mac|52:54:00:00:00:02",
+	"net-dhcp-leases|default|zz",
+	"net-dhcp-leases|Zed",
+	"-q|net-dhcp-leases|default",
+	"net-event|--list",
+	"net-event",
+	"net-event|--event|x",
+	"net-event|--event|lifecycle|--timeout|0",
+	"net-event|--event|lifecycle|--network|nosuch",
+	"net-start Zed; net-start default; net-list --all",
+	"net-uuid default; net-foo; net-uuid default",
+	"net-uuid default; net-uuid nosuch",
+	"net-uuid nosuch; net-uuid default",
+	"net-edit|nosuch",
+	"-d|0|net-uuid|default",
+	"-t|net-uuid|default",
+	"--socket|/nonexistent/sock|version",
+	"version",
+	"-v",
+	"-V",
+	"-h",
+	"help",
+	"help|network",
+	"help|net-list",
+	"help|daemon",
+	"help|nosuch",
+	"daemon",
+	"completion|tcsh",
+	"",
+	";",
+	"-c|foo:///system|help",
+	"-c|qemu:///system?socket=/nonexistent/sock|net-list",
+	"-c|network+ssh:///system|net-list",
+	"-c|network+smoke://host/system|net-list",
+}
+
+// volatile is what differs from run to run.
+var volatile = regexp.MustCompile(`Time: [0-9.]+ ms|go1\.\S+ \S+`)
+
+func TestCommands(t *testing.T) {
+	inTimeZone(t, time.FixedZone("X", 3600))
+	var all strings.Builder
+	for _, line := range commandLines {
+		d := newFakeDaemon(t)
+		got := d.run(t, strings.Split(line, "|")...)
+		fmt.Fprintf(&all, "$ vnetmgr %s\n%s", strings.ReplaceAll(line, "|", " "), got.Out)
+		if got.Err != "" {
+			fmt.Fprintf(&all, "[stderr]\n%s", got.Err)
+		}
+		fmt.Fprintf(&all, "[status %d]\n\n", got.Status)
+	}
+	golden(t, filepath.Join("testdata", "commands.golden"), volatile.ReplaceAllString(all.String(), "VOLATILE"))
+}
+
+// golden compares got with a file, or rewrites the file with -update.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// inTimeZone sets the local time zone for one test.
+func inTimeZone(t *testing.T, zone *time.Location) {
+	old := time.Local
+	time.Local = zone
+	t.Cleanup(func() { time.Local = old })
+}
+
+func TestTitleComesFromXMLWhenTheDaemonHasNoMetadata(t *testing.T) {
+	d := newFakeDaemon(t)
+	d.lacks = []wire.Proc{wire.NetworkGetMetadata}
+	got := d.run(t, "-q", "net-list", "--inactive", "--title")
+	want := result{Out: " Zed   inactive   yes   yes   From XML\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAutostartThatCannotBeReadIsShownSo(t *testing.T) {
+	d := newFakeDaemon(t)
+	d.lacks = []wire.Proc{wire.NetworkGetAutostart}
+	got := d.run(t, "-q", "net-list", "--inactive")
+	if diff := cmp.Diff(result{Out: " Zed   inactive   no autostart   yes\n"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMissingProcedureIsNamed(t *testing.T) {
+	d := newFakeDaemon(t)
+	d.lacks = []wire.Proc{wire.ConnectListAllNetworks}
+	got := d.run(t, "-q", "net-list")
+	want := result{Status: 1, Err: "error: Failed to list networks\n" +
+		"error: this function is not supported by the connection driver: virConnectListAllNetworks\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWithoutLeaveToWriteTheReadOnlySocketIsUsed(t *testing.T) {
+	d := newFakeDaemon(t)
+	d.denied = true
+	if got := d.run(t, "-q", "net-uuid", "default"); got.Status != 0 {
+		t.Errorf("reading: %+v", got)
+	}
+	want := result{Status: 1, Err: "error: Failed to start network Zed\n" +
+		"error: operation forbidden: read only access prevents virNetworkCreate\n"}
+	if diff := cmp.Diff(want, d.run(t, "-q", "net-start", "Zed")); diff != "" {
+		t.Errorf("writing (-want +got):\n%s", diff)
+	}
+	if slices.Contains(d.calls, wire.NetworkCreate) {
+		t.Error("the change was sent")
+	}
+}
+
+func TestErrorsAreLogged(t *testing.T) {
+	d := newFakeDaemon(t)
+	log := filepath.Join(t.TempDir(), "log")
+	d.run(t, "-l", log, "net-uuid", "nosuch")
+	got, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^\[\d{4}\.\d\d\.\d\d \d\d:\d\d:\d\d vnetmgr \d+\] ERROR (.*)$`)
+	var texts []string
+	for _, m := range line.FindAllStringSubmatch(string(got), -1) {
+		texts = append(texts, m[1])
+	}
+	want := []string{"failed to get network 'nosuch'", "Network not found: no network with matching name 'nosuch'"}
+	if diff := cmp.Diff(want, texts); diff != "" {
+		t.Errorf("log %q (-want +got):\n%s", got, diff)
+	}
+	bad := d.run(t, "-l", "/nonexistent/log", "net-list")
+	if diff := cmp.Diff(result{Err: "error: failed to open the log file. check the log file path\n", Status: 1}, bad); diff != "" {
+		t.Errorf("log that can't be opened (-want +got):\n%s", diff)
+	}
+}

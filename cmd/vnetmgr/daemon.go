@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/rpc"
+	"github.com/vnetmgr/vnetmgr/state"
+)
+
+// runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
+func runDaemon(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
+	config := flags.String("config", defaultSettings, "settings `file`")
+	socket := flags.String("socket", os.Getenv("VNETMGR_SOCKET"), "serve on `path` and path-ro, rather than in the settings' run_dir")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected data '%s'", flags.Arg(0))
+	}
+	s, err := readSettings(*config)
+	if err != nil {
+		return err
+	}
+	if *socket == "" {
+		*socket = filepath.Join(s.RunDir, "vnetmgr-sock")
+	}
+	log, err := s.logger()
+	if err != nil {
+		return err
+	}
+	return serve(ctx, log, s, *socket)
+}
+
+func serve(ctx context.Context, log *slog.Logger, s settings, socket string) error {
+	for _, dir := range []string{s.RunDir, s.StateDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make directory: %w", err)
+		}
+	}
+	listeners, err := listen(log, s, socket)
+	if err != nil {
+		return err
+	}
+	host, err := network.OpenKernel()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	manager := network.New(log, host, network.Config{
+		Dir:        state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
+		LeaseFile:  filepath.Join(s.StateDir, "leases.db"),
+		StatusDir:  s.DNSMasqDir,
+		ResolvConf: "/etc/resolv.conf",
+		Hosts:      "/etc/hosts",
+	})
+	server := rpc.New(log, manager, rpc.Options{
+		MaxClients: s.MaxClients,
+		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
+	})
+	err = manager.Run(ctx, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for _, l := range listeners {
+			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
+		}
+		log.Info("ready", "version", version)
+		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
+			log.Warn("tell systemd", "err", err)
+		}
+		return group.Wait()
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // asked to end
+	}
+	return err
+}
+
+// listener is a socket of libvirt's protocol.
+type listener struct {
+	net.Listener
+	readOnly bool
+}
+
+// listen opens our own sockets, or takes over those that systemd opened, and
+// libvirt's where no other daemon serves them.
+func listen(log *slog.Logger, s settings, socket string) ([]listener, error) {
+	if passed, err := activation.ListenersWithNames(); err != nil {
+		return nil, fmt.Errorf("take over systemd's sockets: %w", err)
+	} else if len(passed) > 0 {
+		return inherited(passed), nil
+	}
+	var all []listener
+	for _, path := range []string{socket, socket + "-ro"} {
+		l, err := rpc.ListenUnix(path, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, listener{l, path != socket})
+	}
+	if !s.LibvirtSockets {
+		return all, nil
+	}
+	for _, name := range []string{"virtnetworkd-sock", "virtnetworkd-sock-ro"} {
+		l, err := rpc.ListenUnix(filepath.Join(s.LibvirtDir, name), 0o666)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			log.Info("libvirt's network socket is served by another daemon", "socket", filepath.Join(s.LibvirtDir, name))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, listener{l, name == "virtnetworkd-sock-ro"})
+	}
+	return all, nil
+}
+
+// inherited sorts systemd's sockets by the FileDescriptorName=, by default
+// their unit's name: those ending in "-ro" are read-only.
+func inherited(passed map[string][]net.Listener) []listener {
+	var all []listener
+	for name, ls := range passed {
+		readOnly := strings.HasSuffix(strings.TrimSuffix(name, ".socket"), "-ro")
+		for _, l := range ls {
+			all = append(all, listener{l, readOnly})
+		}
+	}
+	return all
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/BurntSushi/toml"
+)
+
+// settings are the daemon's; every one has a default that needs no file. The
+// file is TOML, of which libvirt's "key = value" files are a part.
+type settings struct {
+	NetworkDir     string `toml:"network_dir"`     // definitions
+	RunDir         string `toml:"run_dir"`         // what is active; our own sockets
+	StateDir       string `toml:"state_dir"`       // leases
+	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
+	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
+	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
+	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
+	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
+	MaxClients     int    `toml:"max_clients"`
+}
+
+const defaultSettings = "/etc/vnetmgr/vnetmgr.conf"
+
+// readSettings reads the file at path. Only the default file may be missing;
+// an unknown key is an error that names it.
+func readSettings(path string) (settings, error) {
+	s := settings{
+		NetworkDir:     "/etc/vnetmgr/networks",
+		RunDir:         "/run/vnetmgr",
+		StateDir:       "/var/lib/vnetmgr",
+		DNSMasqDir:     "/var/lib/libvirt/dnsmasq",
+		LibvirtSockets: true,
+		LibvirtDir:     "/run/libvirt",
+		SocketGroup:    "libvirt",
+		LogLevel:       "info",
+		MaxClients:     5000,
+	}
+	meta, err := toml.DecodeFile(path, &s)
+	if errors.Is(err, os.ErrNotExist) && path == defaultSettings {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("read settings %s: %w", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return s, fmt.Errorf("read settings %s: unknown key %q", path, unknown[0].String())
+	}
+	return s, nil
+}
+
+// logger writes text to standard error, without times where systemd's
+// journal, which has its own, reads it.
+func (s settings) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log_level %q: want debug, info, warn or error", s.LogLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if os.Getenv("JOURNAL_STREAM") != "" {
+		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts)), nil
+}

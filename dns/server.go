@@ -1,0 +1,104 @@
+package dns
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	codec "github.com/miekg/dns"
+)
+
+// Limits of one network. A guest that goes beyond its share is refused; the
+// others' share stays.
+const (
+	maxQueries       = 512 // waiting for upstreams
+	maxQueriesClient = 128
+	maxConns         = 128 // TCP connections
+	maxConnsClient   = 16
+)
+
+// A Server answers one network's queries: on any number of sockets, from one
+// configuration and one set of records, which may be replaced at any time.
+type Server struct {
+	log     *slog.Logger
+	up      *Resolver
+	policy  atomic.Pointer[policy]
+	records atomic.Pointer[Records]
+	queries *admission
+	conns   *admission
+}
+
+// NewServer makes a server without records. Up is shared by all networks.
+func NewServer(log *slog.Logger, cfg Config, up *Resolver) *Server {
+	s := &Server{
+		log:     log.With("link", cfg.Link),
+		up:      up,
+		queries: newAdmission(maxQueries, maxQueriesClient),
+		conns:   newAdmission(maxConns, maxConnsClient),
+	}
+	s.SetConfig(cfg)
+	s.SetRecords(NewRecords(cfg, nil))
+	return s
+}
+
+// SetConfig replaces the configuration for the queries from now on. Records
+// hold the domain, too: new ones must follow if it changes.
+func (s *Server) SetConfig(cfg Config) { s.policy.Store(newPolicy(cfg, s.up)) }
+
+// SetRecords replaces the records for the queries from now on.
+func (s *Server) SetRecords(r *Records) { s.records.Store(r) }
+
+func (s *Server) view() view { return view{s.policy.Load(), s.records.Load(), s.up} }
+
+// handle answers a packet from what is known, into r. It returns nil for
+// packets that deserve no answer, and for those that need an upstream's: then
+// ask says which. It allocates nothing in the common cases.
+func (s *Server) handle(pkt []byte, q *query, r *reply, now time.Time) (packed []byte, ask missing) {
+	switch rcode := q.parse(pkt); rcode {
+	case 0:
+		v := s.view()
+		return v.answer(q, r, now)
+	case rcodeSilence:
+		return nil, ask
+	default:
+		return r.status(q, 0, rcode), ask
+	}
+}
+
+// forward asks the upstreams and writes the answer into r.
+func (s *Server) forward(ctx context.Context, q *query, r *reply, ask missing, client netip.Addr) []byte {
+	if !s.queries.enter(client) {
+		return r.status(q, 0, codec.RcodeRefused)
+	}
+	defer s.queries.leave(client)
+	e := s.up.resolve(ctx, ask.from, q, client)
+	return e.appendReply(r, q, time.Now(), !ask.exists)
+}
+
+// A waiter runs the queries of one socket that wait for upstreams.
+type waiter struct {
+	s  *Server
+	wg sync.WaitGroup
+}
+
+// start forwards a copy of q in the background and hands the answer to send.
+// Beyond the client's share it answers at once, that it refuses.
+func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.Addr, send func([]byte)) {
+	if !w.s.queries.enter(client) {
+		var r reply
+		send(r.status(q, 0, codec.RcodeRefused))
+		return
+	}
+	q = q.clone()
+	w.wg.Go(func() {
+		defer w.s.queries.leave(client)
+		var r reply
+		e := w.s.up.resolve(ctx, ask.from, q, client)
+		if ctx.Err() == nil {
+			send(e.appendReply(&r, q, time.Now(), !ask.exists))
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package dns
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	codec "github.com/miekg/dns"
+)
+
+// An Upstream carries a query to a server and brings its response.
+type Upstream interface {
+	// Exchange returns the response to query, a packed message, that server
+	// gave: one with the same id and question, and not truncated. It ends
+	// with ctx.
+	Exchange(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error)
+}
+
+// Sockets is the Upstream that asks over UDP, from a new random port each
+// time, and over TCP when the response is truncated.
+type Sockets struct{}
+
+// maxStray is how many datagrams that are no response to our query one
+// exchange puts up with: guesses, most likely.
+const maxStray = 16
+
+// Exchange implements Upstream.
+func (Sockets) Exchange(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+	resp, err := exchangeUDP(ctx, server, query)
+	if err != nil {
+		return nil, err
+	}
+	if binary.BigEndian.Uint16(resp[2:])&flagTC == 0 {
+		return resp, nil
+	}
+	return exchangeTCP(ctx, server, query)
+}
+
+// dial connects, so that the kernel drops what others send, and gives the
+// connection ctx's end.
+func dial(ctx context.Context, network string, server netip.AddrPort) (net.Conn, func(), error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, server.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	return c, func() { stop(); c.Close() }, nil
+}
+
+func exchangeUDP(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+	c, done, err := dial(ctx, "udp", server)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if _, err := c.Write(query); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 4096) // some send more than they were told to
+	for range maxStray {
+		n, err := c.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		if responds(buf[:n], query) {
+			return buf[:n], nil
+		}
+	}
+	return nil, fmt.Errorf("%d datagrams from %s that answer another question", maxStray, server)
+}
+
+// exchangeTCP asks with the length prefix of RFC 1035 §4.2.2.
+func exchangeTCP(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+	c, done, err := dial(ctx, "tcp", server)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	framed := binary.BigEndian.AppendUint16(nil, uint16(len(query)))
+	if _, err := c.Write(append(framed, query...)); err != nil {
+		return nil, err
+	}
+	resp, err := readFramed(c, nil, maxTCP)
+	if err != nil {
+		return nil, err
+	}
+	if !responds(resp, query) {
+		return nil, fmt.Errorf("%s answers another question over TCP", server)
+	}
+	return resp, nil
+}
+
+// readFramed reads one length-prefixed message of at most limit bytes, into
+// buf if it is large enough.
+func readFramed(r io.Reader, buf []byte, limit int) ([]byte, error) {
+	var size [2]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(size[:]))
+	if n > limit {
+		return nil, fmt.Errorf("message of %d bytes, at most %d allowed", n, limit)
+	}
+	if n > cap(buf) {
+		buf = make([]byte, n)
+	}
+	_, err := io.ReadFull(r, buf[:n])
+	return buf[:n], err
+}
+
+// responds tells whether resp answers query: the same id, and the same
+// question, which servers that refuse may leave out.
+func responds(resp, query []byte) bool {
+	if len(resp) < headerLen || resp[0] != query[0] || resp[1] != query[1] {
+		return false
+	}
+	flags := binary.BigEndian.Uint16(resp[2:])
+	if flags&flagQR == 0 || flags&opcodeMask != 0 {
+		return false
+	}
+	if binary.BigEndian.Uint16(resp[4:]) == 0 {
+		return flags&rcodeMask != 0
+	}
+	end := skipName(query, headerLen) + 4
+	if len(resp) < end || binary.BigEndian.Uint16(resp[4:]) != 1 {
+		return false
+	}
+	for i := headerLen; i < end; i++ {
+		if lower(resp[i]) != lower(query[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// upstreamQuery packs q for an upstream, with a random id. AD asks for the
+// bit in the response (RFC 6840 §5.7).
+func upstreamQuery(q *query, edns bool) ([]byte, error) {
+	b := make([]byte, headerLen, headerLen+len(q.raw)+optLen)
+	if _, err := rand.Read(b[:2]); err != nil {
+		return nil, fmt.Errorf("random id: %w", err)
+	}
+	binary.BigEndian.PutUint16(b[2:], flagRD|flagAD|q.flags&flagCD)
+	binary.BigEndian.PutUint16(b[4:], 1)
+	b = append(append(b, q.name...), q.raw[len(q.name):]...)
+	if !edns {
+		return b, nil
+	}
+	b[11] = 1
+	b = append(b, 0)
+	b = binary.BigEndian.AppendUint16(b, codec.TypeOPT)
+	b = binary.BigEndian.AppendUint16(b, udpSize)
+	var do uint32
+	if q.do {
+		do = ednsDO
+	}
+	b = binary.BigEndian.AppendUint32(b, do)
+	return append(b, 0, 0), nil
+}
+
+// errNoAnswer is for responses that another server may know better.
+var errNoAnswer = errors.New("server does not answer the question")
+
+// ask sends q to one server and checks what comes back. A server that does
+// not know EDNS is asked again without (RFC 6891 §6.2.2).
+func ask(ctx context.Context, up Upstream, server netip.AddrPort, q *query) (*entry, error) {
+	for _, edns := range []bool{true, false} {
+		packed, err := upstreamQuery(q, edns)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := up.Exchange(ctx, server, packed)
+		if err != nil {
+			return nil, err
+		}
+		if !responds(resp, packed) {
+			return nil, fmt.Errorf("%s: %w", server, errNoAnswer)
+		}
+		switch rcode := int(resp[3] & rcodeMask); rcode {
+		case codec.RcodeSuccess, codec.RcodeNameError:
+			e, err := newEntry(q, resp, time.Now())
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w: %w", server, errNoAnswer, err)
+			}
+			return e, nil
+		case codec.RcodeFormatError, codec.RcodeNotImplemented:
+			continue
+		default:
+			return nil, fmt.Errorf("%s: %w: %s", server, errNoAnswer, codec.RcodeToString[rcode])
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", server, errNoAnswer)
+}

@@ -1,0 +1,13 @@
+package lab
+
+// Libvirt runs the distribution's libvirtd on the host: the behaviour to
+// compare with.
+func (h *Host) Libvirt(t TB) *Process {
+	t.Helper()
+	h.WriteFile(t, "/etc/libvirt/libvirtd.conf", "auth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n", 0o644)
+	p := h.Start(t, "libvirtd")
+	Eventually(t, patience, "libvirtd answers", func() bool {
+		return h.Run(t, "virsh", "-c", "qemu:///system", "version").Code == 0
+	})
+	return p
+}

@@ -1,0 +1,55 @@
+package network
+
+import "context"
+
+// heal puts back what other programs take away: rules that were flushed, a
+// bridge that was deleted or lost its address.
+func (m *Manager) heal(ctx context.Context) error {
+	rules, err := m.host.RulesChanged(ctx)
+	if err != nil {
+		return err
+	}
+	links, err := m.host.LinksChanged(ctx)
+	if err != nil {
+		return err
+	}
+	for rules != nil || links != nil {
+		select {
+		case _, ok := <-rules:
+			if !ok {
+				rules = nil
+				continue
+			}
+			m.healRules(ctx)
+		case event, ok := <-links:
+			if !ok {
+				links = nil
+				continue
+			}
+			m.healLinks(ctx, event.Link)
+		}
+	}
+	return nil
+}
+
+func (m *Manager) healRules(ctx context.Context) {
+	m.change.Lock()
+	defer m.change.Unlock()
+	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil && ctx.Err() == nil {
+		m.log.Error("put rules back", "err", err)
+	}
+}
+
+// healLinks puts back our bridge of that name, or every one if link is empty.
+func (m *Manager) healLinks(ctx context.Context, link string) {
+	m.change.Lock()
+	defer m.change.Unlock()
+	for _, e := range m.byID {
+		if e.live == nil || link != "" && e.plan.Bridge.Name != link {
+			continue
+		}
+		if err := m.host.ApplyBridge(ctx, *e.plan.Bridge); err != nil && ctx.Err() == nil {
+			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
+		}
+	}
+}

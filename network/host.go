@@ -1,0 +1,86 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/dhcpd"
+	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/nat"
+)
+
+// Host is the machine that networks are made on.
+type Host interface {
+	// Observe reads links, addresses and routes.
+	Observe(ctx context.Context) (bridge.Host, error)
+	// ApplyBridge makes a bridge and what is on it as wanted.
+	ApplyBridge(ctx context.Context, want bridge.Config) error
+	// RemoveBridge removes our bridge; a missing one is removed already.
+	RemoveBridge(ctx context.Context, name, owner string) error
+	// ApplyRules makes our tables hold exactly the ruleset.
+	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// ListenDHCP4 and ListenDNS open a server's sockets on a bridge.
+	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
+	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
+	// RulesChanged signals that another program changed our rules, and
+	// LinksChanged that links or their addresses are not as they were. The
+	// channels close when ctx ends.
+	RulesChanged(ctx context.Context) (<-chan struct{}, error)
+	LinksChanged(ctx context.Context) (<-chan bridge.Event, error)
+	Close() error
+}
+
+// kernel is the Host that we run on.
+type kernel struct {
+	links *bridge.Conn
+	rules *nat.Conn
+}
+
+// OpenKernel returns the Host of the calling thread's network namespace.
+func OpenKernel() (Host, error) {
+	links, err := bridge.Open()
+	if err != nil {
+		return nil, err
+	}
+	rules, err := nat.Open()
+	if err != nil {
+		links.Close()
+		return nil, err
+	}
+	return &kernel{links: links, rules: rules}, nil
+}
+
+func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
+
+func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
+	return k.links.Apply(ctx, want)
+}
+
+func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {
+	return k.links.Remove(ctx, name, owner)
+}
+
+func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
+	return k.rules.Apply(ctx, want)
+}
+
+func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
+	return dhcpd.Listen4(link, server)
+}
+
+func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {
+	return dns.Listen(link, addr)
+}
+
+func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
+	return k.rules.Monitor(ctx)
+}
+
+func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) {
+	return k.links.Events(ctx)
+}
+
+func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close()) }

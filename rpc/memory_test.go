@@ -1,0 +1,229 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
+)
+
+var _ Networks = (*network.Manager)(nil)
+
+// memory is Networks without a host: what Manager says, done in a map.
+type memory struct {
+	mu          sync.Mutex
+	networks    map[xmlnet.UUID]*memoryNetwork
+	subscribers []chan network.Event
+
+	// startErr is what Start returns. A Start of a network called slow says
+	// so on begun and waits for gate or its context.
+	startErr error
+	begun    chan struct{}
+	gate     chan struct{}
+}
+
+type memoryNetwork struct {
+	network.Info
+	doc    string
+	leases []network.Lease
+}
+
+func newMemory(names ...string) *memory {
+	m := &memory{
+		networks: make(map[xmlnet.UUID]*memoryNetwork),
+		begun:    make(chan struct{}, 100),
+		gate:     make(chan struct{}),
+	}
+	for i, name := range names {
+		m.add(network.Info{Ref: network.Ref{Name: name, UUID: id(i + 1)}, Bridge: fmt.Sprintf("virbr%d", i), Persistent: true})
+	}
+	return m
+}
+
+// id is the UUID of the n-th network of a test.
+func id(n int) xmlnet.UUID { return xmlnet.UUID{0: 0xaa, 15: byte(n)} }
+
+func (m *memory) add(i network.Info) *memoryNetwork {
+	n := &memoryNetwork{Info: i, doc: fmt.Sprintf("<network>\n  <name>%s</name>\n  <uuid>%s</uuid>\n</network>\n", i.Name, i.UUID)}
+	m.networks[i.UUID] = n
+	return n
+}
+
+func (m *memory) List() []network.Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []network.Info
+	for _, n := range m.networks {
+		all = append(all, n.Info)
+	}
+	slices.SortFunc(all, func(a, b network.Info) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (m *memory) LookupName(name string) (network.Info, error) {
+	for _, i := range m.List() {
+		if i.Name == name {
+			return i, nil
+		}
+	}
+	return network.Info{}, network.ErrNotFound
+}
+
+func (m *memory) LookupUUID(id xmlnet.UUID) (network.Info, error) {
+	var i network.Info
+	err := m.with(id, func(n *memoryNetwork) error { i = n.Info; return nil })
+	return i, err
+}
+
+// with runs fn on a network under the lock.
+func (m *memory) with(id xmlnet.UUID, fn func(*memoryNetwork) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, ok := m.networks[id]
+	if !ok {
+		return &network.Error{Kind: network.ErrNotFound, Text: "gone"}
+	}
+	return fn(n)
+}
+
+func invalid(format string, args ...any) error {
+	return &network.Error{Kind: network.ErrOperationInvalid, Text: fmt.Sprintf(format, args...)}
+}
+
+var nameElement = regexp.MustCompile(`<name>(.*)</name>`)
+
+func (m *memory) Define(_ context.Context, doc []byte, validate bool) (network.Ref, error) {
+	return m.store(doc, validate, network.Defined, func(n *memoryNetwork) { n.Persistent = true })
+}
+
+func (m *memory) Create(_ context.Context, doc []byte, validate bool) (network.Ref, error) {
+	return m.store(doc, validate, network.Started, func(n *memoryNetwork) { n.Active = true })
+}
+
+func (m *memory) store(doc []byte, validate bool, kind network.EventKind, change func(*memoryNetwork)) (network.Ref, error) {
+	name := nameElement.FindSubmatch(doc)
+	switch {
+	case name == nil:
+		return network.Ref{}, &xmlnet.Error{Kind: xmlnet.NoName}
+	case validate && strings.Contains(string(doc), "<bogus/>"):
+		return network.Ref{}, &xmlnet.Error{Kind: xmlnet.XMLInvalidSchema, Text: "bogus"}
+	}
+	if i, err := m.LookupName(string(name[1])); err == nil {
+		return network.Ref{}, &network.Error{Kind: network.ErrOperationFailed,
+			Text: fmt.Sprintf("network '%s' already exists with uuid %s", i.Name, i.UUID)}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.add(network.Info{Ref: network.Ref{Name: string(name[1]), UUID: xmlnet.NewUUID()}, Bridge: "virbr9"})
+	change(n)
+	m.emit(n.Ref, kind)
+	return n.Ref, nil
+}
+
+func (m *memory) Start(ctx context.Context, id xmlnet.UUID) error {
+	if m.startErr != nil {
+		return m.startErr
+	}
+	if i, err := m.LookupUUID(id); err == nil && i.Name == "slow" {
+		m.begun <- struct{}{}
+		select {
+		case <-m.gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return m.with(id, func(n *memoryNetwork) error {
+		if n.Active {
+			return invalid("network is already active")
+		}
+		n.Active = true
+		m.emit(n.Ref, network.Started)
+		return nil
+	})
+}
+
+func (m *memory) Destroy(_ context.Context, id xmlnet.UUID) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		if !n.Active {
+			return invalid("network '%s' is not active", n.Name)
+		}
+		n.Active = false
+		m.emit(n.Ref, network.Stopped)
+		return nil
+	})
+}
+
+func (m *memory) Undefine(_ context.Context, id xmlnet.UUID) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		if !n.Persistent {
+			return invalid("can't undefine transient network")
+		}
+		delete(m.networks, id)
+		m.emit(n.Ref, network.Undefined)
+		return nil
+	})
+}
+
+func (m *memory) SetAutostart(_ context.Context, id xmlnet.UUID, on bool) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		if !n.Persistent {
+			return invalid("cannot set autostart for transient network")
+		}
+		n.Autostart = on
+		return nil
+	})
+}
+
+func (m *memory) XML(id xmlnet.UUID, inactive bool) (string, error) {
+	var doc string
+	err := m.with(id, func(n *memoryNetwork) error {
+		if doc = n.doc; n.Active && !inactive {
+			doc = strings.Replace(doc, "<network>", "<network connections='1'>", 1)
+		}
+		return nil
+	})
+	return doc, err
+}
+
+func (m *memory) Leases(id xmlnet.UUID, mac string) ([]network.Lease, error) {
+	if mac != "" {
+		if _, err := net.ParseMAC(mac); err != nil {
+			return nil, fmt.Errorf("leases of %s: %w", mac, network.ErrInvalidMAC)
+		}
+	}
+	var found []network.Lease
+	err := m.with(id, func(n *memoryNetwork) error {
+		for _, l := range n.leases {
+			if mac == "" || strings.EqualFold(l.MAC.String(), mac) {
+				found = append(found, l)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (m *memory) Subscribe() (<-chan network.Event, func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ch := make(chan network.Event, 1<<16)
+	m.subscribers = append(m.subscribers, ch)
+	return ch, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.subscribers = slices.DeleteFunc(m.subscribers, func(c chan network.Event) bool { return c == ch })
+	}
+}
+
+// emit needs the lock.
+func (m *memory) emit(r network.Ref, kind network.EventKind) {
+	for _, ch := range m.subscribers {
+		ch <- network.Event{Network: r, Kind: kind}
+	}
+}

@@ -1,0 +1,97 @@
+package state
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vnetmgr/vnetmgr/xmlnet"
+)
+
+// Active reads the networks that were active when the daemon last ran in this
+// boot. As with Definitions, unreadable files are named in the error beside
+// what could be read.
+func (d Dir) Active() ([]*xmlnet.Network, error) {
+	found, err := names(d.Run)
+	if err != nil {
+		return nil, fmt.Errorf("list active networks: %w", err)
+	}
+	var active []*xmlnet.Network
+	var errs []error
+	for _, name := range found {
+		n, err := d.readActive(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read %s: %w", d.active(name), err))
+			continue
+		}
+		active = append(active, n)
+	}
+	return active, errors.Join(errs...)
+}
+
+func (d Dir) readActive(name string) (*xmlnet.Network, error) {
+	text, err := os.ReadFile(d.active(name))
+	if err != nil {
+		return nil, err
+	}
+	doc, err := networkElement(text)
+	if err != nil {
+		return nil, err
+	}
+	n, _, err := xmlnet.Parse(doc)
+	if err != nil {
+		return nil, err
+	}
+	if n.Name != name {
+		return nil, fmt.Errorf("the file's name does not match the network's, %q", n.Name)
+	}
+	return n, nil
+}
+
+// SaveActive records that n is active. The file has the form of libvirt's
+// status files.
+func (d Dir) SaveActive(n *xmlnet.Network) error {
+	var b bytes.Buffer
+	b.WriteString("<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n")
+	b.Write(n.Format(xmlnet.FormatOptions{})) // not indented: text nodes must come back as they were
+	b.WriteString("</networkstatus>\n")
+	return writeFile(d.active(n.Name), b.Bytes(), 0o600)
+}
+
+// RemoveActive records that the network called name is not active any more.
+func (d Dir) RemoveActive(name string) error { return remove(d.active(name)) }
+
+// FirstStart tells, once per boot, that the daemon has not run before: it is
+// when autostart networks are started. It leaves a marker.
+func (d Dir) FirstStart() (bool, error) {
+	marker := filepath.Join(d.Run, "autostarted")
+	f, err := os.OpenFile(marker, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
+// networkElement cuts the network element out of a status document.
+func networkElement(doc []byte) ([]byte, error) {
+	dec := xml.NewDecoder(bytes.NewReader(doc))
+	for {
+		start := dec.InputOffset()
+		tok, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("no network element: %w", err)
+		}
+		if el, ok := tok.(xml.StartElement); ok && el.Name.Local == "network" {
+			if err := dec.Skip(); err != nil {
+				return nil, err
+			}
+			return doc[start:dec.InputOffset()], nil
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package xmlnet
+
+import "strings"
+
+// dns reads <dns>.
+func (r *reader) dns() error {
+	d := &r.doc.DNS
+	r.n.DNS.Enable = tristate(d.Enable)
+	r.n.DNS.ForwardPlainNames = tristate(d.ForwardPlainNames)
+	for _, read := range []func(*dnsDoc) error{r.forwarders, r.dnsHosts, r.srvs, r.txts} {
+		if err := read(d); err != nil {
+			return err
+		}
+	}
+	got := &r.n.DNS
+	if got.Enable == No && len(got.Forwarders)+len(got.TXT)+len(got.SRV)+len(got.Hosts) > 0 {
+		return errf(XMLError, "Extra data in disabled network '%s'", r.n.Name)
+	}
+	return nil
+}
+
+func (r *reader) forwarders(d *dnsDoc) error {
+	for i, f := range d.Forwarders {
+		got := Forwarder{Domain: f.Domain}
+		if f.Addr != nil {
+			a, ok := parseAddr(*f.Addr)
+			if !ok {
+				return errf(XMLError, "Invalid forwarder IP address '%s' in network '%s'", *f.Addr, r.n.Name)
+			}
+			got.Addr = a
+		}
+		if f.Addr == nil && f.Domain == "" {
+			return in(errf(XMLError, "Invalid forwarder element, must contain at least one of addr or domain"),
+				"dns/forwarder[%d]", i+1)
+		}
+		r.n.DNS.Forwarders = append(r.n.DNS.Forwarders, got)
+	}
+	return nil
+}
+
+func (r *reader) dnsHosts(d *dnsDoc) error {
+	for i, h := range d.Host {
+		var got DNSHost
+		if h.IP == nil {
+			return in(errf(XMLDetail, "Missing IP address in network '%s' DNS HOST record", r.n.Name), "dns/host[%d]", i+1)
+		}
+		a, ok := parseAddr(*h.IP)
+		if !ok {
+			return in(errf(XMLDetail, "Invalid IP address '%s' in network '%s' DNS HOST record", *h.IP, r.n.Name), "dns/host[%d]", i+1)
+		}
+		got.Addr = a
+		for _, name := range h.Hostnames {
+			if name.Hostname != "" {
+				got.Names = append(got.Names, name.Hostname)
+			}
+		}
+		if len(got.Names) == 0 {
+			return in(errf(XMLDetail, "Missing hostname in network '%s' DNS HOST record", r.n.Name), "dns/host[%d]", i+1)
+		}
+		r.n.DNS.Hosts = append(r.n.DNS.Hosts, got)
+	}
+	return nil
+}
+
+func (r *reader) txts(d *dnsDoc) error {
+	for i, t := range d.TXTs {
+		if t.Name == nil {
+			return in(errf(XMLDetail, "missing required name attribute in DNS TXT record of network %s", r.n.Name), "dns/txt[%d]", i+1)
+		}
+		if strings.ContainsAny(*t.Name, " ,") {
+			return errf(XMLDetail, "prohibited character in DNS TXT record name '%s' of network %s", *t.Name, r.n.Name)
+		}
+		if t.Value == nil {
+			return errf(XMLDetail, "missing required value attribute in DNS TXT record named '%s' of network %s", *t.Name, r.n.Name)
+		}
+		r.n.DNS.TXT = append(r.n.DNS.TXT, TXT{*t.Name, *t.Value})
+	}
+	return nil
+}
+
+// maxService is libvirt's bound for srv/@service, chosen so that a record's
+// name fits a configuration line.
+const maxService = 482
+
+const (
+	alphanumeric  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	protocolChars = alphanumeric + "+/-"
+	serviceChars  = alphanumeric + "_+/*-"
+)
+
+func (r *reader) srvs(d *dnsDoc) error {
+	for i, s := range d.SRVs {
+		got, err := r.srv(s)
+		if err != nil {
+			return in(err, "dns/srv[%d]", i+1)
+		}
+		r.n.DNS.SRV = append(r.n.DNS.SRV, got)
+	}
+	return nil
+}
+
+func (r *reader) srv(d srvDoc) (SRV, error) {
+	got := SRV{Service: d.Service, Protocol: d.Protocol, Domain: d.Domain, Target: d.Target}
+	name := r.n.Name
+	switch {
+	case d.Service == "":
+		return got, errf(XMLDetail, "missing required service attribute in DNS SRV record of network '%s'", name)
+	case len(d.Service) > maxService:
+		return got, errf(XMLDetail, "service attribute '%s' in network '%s' is too long, limit is %d bytes", shorten(d.Service), name, maxService)
+	case strings.Trim(d.Service, serviceChars) != "":
+		return got, errf(XMLDetail, "invalid character in service attribute '%s' in DNS SRV record of network '%s'", d.Service, name)
+	case d.Protocol == "":
+		return got, errf(XMLDetail, "missing required protocol attribute in DNS SRV record '%s' of network '%s'", d.Service, name)
+	case strings.Trim(d.Protocol, protocolChars) != "":
+		return got, errf(XMLDetail, "invalid character in protocol attribute '%s' in DNS SRV record of network '%s'", d.Protocol, name)
+	}
+	for _, num := range []struct {
+		attr, text string
+		least      uint64
+		to         *uint16
+	}{
+		{"port", d.Port, 1, &got.Port},
+		{"priority", d.Priority, 0, &got.Priority},
+		{"weight", d.Weight, 0, &got.Weight},
+	} {
+		if num.text == "" {
+			continue
+		}
+		if d.Target == "" {
+			return got, errf(XMLDetail, "DNS SRV %s attribute not permitted without target for service '%s' in network '%s'", num.attr, d.Service, name)
+		}
+		v, ok := number(num.text, 10, 65535)
+		if !ok || v < num.least {
+			return got, errf(XMLDetail, "invalid DNS SRV %s attribute for service '%s' in network '%s'", num.attr, d.Service, name)
+		}
+		*num.to = uint16(v)
+	}
+	return got, nil
+}

@@ -1,0 +1,77 @@
+package xmlnet
+
+import "fmt"
+
+// unbuilt lists what libvirt knows, and Parse and Format do, but vnetmgr
+// doesn't build yet. To build a thing is to delete its row. find returns the
+// place of the thing in n, "" if n doesn't have it.
+var unbuilt = []struct {
+	what string
+	find func(n *Network) string
+}{
+	{"forward mode", func(n *Network) string {
+		return found(n.Forward.Mode > Open, "forward/@mode='%s'", n.Forward.Mode)
+	}},
+	{"<driver>", func(n *Network) string {
+		return found(n.Forward.Driver != "" || n.Forward.DriverModel != "", "forward/driver")
+	}},
+	{"<pf>", func(n *Network) string { return found(n.Forward.PF != "", "forward/pf") }},
+	{"<address>", func(n *Network) string { return found(len(n.Forward.Addresses) > 0, "forward/address[1]") }},
+	{"attribute trustGuestRxFilters", func(n *Network) string {
+		return found(n.TrustGuestRxFilters != Unset, "network/@trustGuestRxFilters")
+	}},
+	{"attribute zone", func(n *Network) string { return found(n.Bridge.Zone != "", "bridge/@zone") }},
+	{"attribute macTableManager='libvirt'", func(n *Network) string {
+		return found(n.Bridge.MACTableManager == MACTableLibvirt, "bridge/@macTableManager")
+	}},
+	{"attribute register='yes'", func(n *Network) string { return found(n.Domain.Register == Yes, "domain/@register") }},
+	{"<vlan>", func(n *Network) string { return found(n.VLAN != nil, "vlan") }},
+	{"<bandwidth>", func(n *Network) string { return found(n.Bandwidth != nil, "bandwidth") }},
+	{"attribute isolated='yes'", func(n *Network) string { return found(n.Isolated == Yes, "port/@isolated") }},
+	{"<virtualport>", func(n *Network) string { return found(n.VirtualPort != nil, "virtualport") }},
+	{"<portgroup>", func(n *Network) string { return found(len(n.PortGroups) > 0, "portgroup[1]") }},
+	{"<dnsmasq:options>", func(n *Network) string { return found(len(n.DNSMasqOptions) > 0, "dnsmasq:options") }},
+	{"<ip> of family IPv6", func(n *Network) string {
+		return firstIP(n, "", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) })
+	}},
+	{"<tftp>", func(n *Network) string {
+		return firstIP(n, "/tftp", func(ip *IP) bool { return ip.TFTPRoot != "" })
+	}},
+	{"<route> of family IPv6", func(n *Network) string {
+		for i, r := range n.Routes {
+			if !is4(r.Dst.Addr()) {
+				return fmt.Sprintf("route[%d]", i+1)
+			}
+		}
+		return ""
+	}},
+}
+
+// Unbuilt refuses, with an *Error of kind ConfigUnsupported, a network with
+// something that vnetmgr doesn't build yet.
+func (n *Network) Unbuilt() error {
+	for _, u := range unbuilt {
+		if place := u.find(n); place != "" {
+			return errf(ConfigUnsupported, "%s is not supported yet (%s of network '%s')", u.what, place, n.Name)
+		}
+	}
+	return nil
+}
+
+// found returns the place if has.
+func found(has bool, place string, args ...any) string {
+	if !has {
+		return ""
+	}
+	return fmt.Sprintf(place, args...)
+}
+
+// firstIP returns the place, below in it, of the first <ip> that has.
+func firstIP(n *Network, in string, has func(*IP) bool) string {
+	for i := range n.IPs {
+		if has(&n.IPs[i]) {
+			return fmt.Sprintf("ip[%d]%s", i+1, in)
+		}
+	}
+	return ""
+}
