@@ -350,9 +350,11 @@ func TestPortHeldByAnotherProgramIsNamed(t *testing.T) {
 	}
 }
 
+// dnsmasqOn returns the arguments for a dnsmasq as libvirt runs it: on all
+// addresses of one link. In debug mode it stays the user that it is.
 func dnsmasqOn(link, start string) []string {
-	return []string{"-k", "-C", "/dev/null", "-p", "0", "--bind-dynamic", "--except-interface=lo", "-i", link,
-		"--dhcp-range=" + start + ",static", "--dhcp-leasefile=/dev/null", "--pid-file=", "--user=root"}
+	return []string{"-d", "-C", "/dev/null", "-p", "0", "--bind-dynamic", "--except-interface=lo", "-i", link,
+		"--dhcp-range=" + start + ",static", "--dhcp-leasefile=/dev/null", "--pid-file="}
 }
 
 // Two networks are two sockets on the same port.
