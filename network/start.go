@@ -71,9 +71,9 @@ func (m *Manager) createTransient(ctx context.Context, e *entry, n *xmlnet.Netwo
 	return nil
 }
 
-// start brings n up as e's live definition; m.change is held. When it fails,
-// the host and the disk are as before.
-func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error {
+// startUnhooked brings n up as e's live definition; m.change is held. When it
+// fails, the host and the disk are as before.
+func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network) error {
 	have, err := m.host.Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observe the host: %w", err)
@@ -182,7 +182,7 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // stop takes down what start brought up, past errors: the network is inactive
 // afterwards, and what could not be removed is in the error.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
-	ref, p, s := e.ref(), e.plan, e.services
+	ref, n, p, s := e.ref(), e.live, e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
 	s.stop()
 	errs = append(errs, m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner))
@@ -195,5 +195,6 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Bridge.Name)
+	m.hookStopped(n)
 	return errors.Join(errs...)
 }
