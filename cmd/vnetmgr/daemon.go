@@ -51,7 +51,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings) error {
 	if err != nil {
 		return err
 	}
-	host, err := network.OpenKernel()
+	host, err := network.OpenKernel(log)
 	if err != nil {
 		return err
 	}
