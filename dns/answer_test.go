@@ -159,7 +159,11 @@ func TestIsolatedNetworkAsksNobody(t *testing.T) {
 }
 
 func TestForwardersReplaceTheHostsUpstreams(t *testing.T) {
-	testAnswers(t, Config{Resolv: true, Forwarders: []netip.AddrPort{netip.MustParseAddrPort("198.51.100.9:53")}}, nil, []answerCase{
+	cfg, _ := libvirtLike()
+	cfg.Forwarders = []netip.AddrPort{netip.MustParseAddrPort("198.51.100.9:53")}
+	testAnswers(t, cfg, nil, []answerCase{
+		{"host.corp.example", "A", "NOERROR | host.corp.example. 1m40s A 203.0.113.9", "198.51.100.1"},
+		{"www.corp.example", "A", "NOERROR | www.corp.example. 1m40s A 203.0.113.9", "198.51.100.9"},
 		{"host.example", "A", "NOERROR | host.example. 1m40s A 203.0.113.9", "198.51.100.9"},
 	})
 }

@@ -25,7 +25,9 @@ type mmsghdr struct {
 
 // A peer is where a datagram came from: its address, and in control the
 // address and link that it arrived at (IP_PKTINFO), which the answer must
-// leave by, whatever the routing table thinks of a forged source.
+// leave by, whatever the routing table thinks of a forged source. (What the
+// host sends to its own address has that address's link there, not lo; a
+// program of the host that binds to yet another address has to use TCP.)
 type peer struct {
 	addr    unix.RawSockaddrInet6 // or an Inet4, as its family says
 	addrLen uint32
@@ -185,8 +187,8 @@ func send(raw syscall.RawConn, msgs []mmsghdr) {
 // loopback is the index of lo in every network namespace.
 const loopback = 1
 
-// viaLoopback tells whether the datagram came from the host itself: then the
-// answer's way is the routing table's to say.
+// viaLoopback tells whether the datagram's link is lo: then the answer's way
+// is the routing table's to say, as local routes belong to other links.
 func (p *peer) viaLoopback() bool {
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&p.control[0]))
 	data := p.control[unix.CmsgLen(0):]

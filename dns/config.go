@@ -12,7 +12,7 @@ type Config struct {
 	// also known with it appended.
 	Domain string
 	// LocalZones are never forwarded: what Records does not know there is
-	// NXDOMAIN.
+	// NXDOMAIN, whatever DomainForwarders say of the very same domain.
 	LocalZones []string
 	// Subnets are the network's own: reverse names in them are never
 	// forwarded, so that look-ups of unused addresses do not leak.
@@ -20,8 +20,9 @@ type Config struct {
 	// Forwarders for everything; when empty and Resolv is set, the host's
 	// own upstreams are used.
 	Forwarders []netip.AddrPort
-	// DomainForwarders send a domain elsewhere; empty Servers means the
-	// host's upstreams.
+	// DomainForwarders send a domain elsewhere; the longest domain that a
+	// name is in counts. Empty Servers means where names in no domain go:
+	// Forwarders, or the host's upstreams.
 	DomainForwarders []DomainForwarder
 	Resolv           bool // use the host's upstreams (followed as they change)
 	NoPlainNames     bool // forwardPlainNames='no': dotless names are never forwarded

@@ -32,7 +32,8 @@ func lookAt(path string) watched {
 	return watched{mod: fi.ModTime(), size: fi.Size()}
 }
 
-// Run follows resolv.conf and the hosts file until ctx ends. They are looked
+// Run follows resolv.conf and the hosts file until ctx ends, and returns nil
+// then. They are looked
 // at each second, and at once when no upstream answers: two stats are cheaper
 // than watching every directory that a chain of symbolic links leads through.
 func (r *Resolver) Run(ctx context.Context) error {
@@ -50,7 +51,7 @@ func (r *Resolver) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case <-tick.C:
 		case <-r.look:
 		}

@@ -14,7 +14,7 @@ import (
 
 // Listen opens port 53 of addr, an address of link, for UDP and TCP. Only
 // what arrives by link, or from the host itself, gets to the sockets; other
-// links' guests can't use the address. A port that is taken gives an error
+// links' guests can't use the address. That takes CAP_NET_ADMIN. A port that is taken gives an error
 // that names the program (errors.Is EADDRINUSE).
 func Listen(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {
 	return listen(link, netip.AddrPortFrom(addr, port))

@@ -57,7 +57,8 @@ func newPolicy(cfg Config, up *Resolver) *policy {
 	return p
 }
 
-// addForwarders gathers the servers of each domain, in order.
+// addForwarders gathers the servers of each domain, in order. A domain without
+// any goes where the rest goes (dnsmasq's server=/domain/#).
 func (p *policy) addForwarders(cfg Config, up *Resolver) {
 	servers := map[string][]netip.AddrPort{}
 	for _, f := range cfg.DomainForwarders {
@@ -69,7 +70,7 @@ func (p *policy) addForwarders(cfg Config, up *Resolver) {
 		if all := servers[wire]; len(all) > 0 {
 			p.zones[wire] = zone{to: up.group(all)}
 		} else {
-			p.zones[wire] = zone{host: true}
+			p.zones[wire] = p.rest
 		}
 	}
 }

@@ -15,6 +15,8 @@ const (
 	idle = 10 * time.Second
 	// maxTCP is the largest message that the length prefix can tell.
 	maxTCP = 1<<16 - 1
+	// maxTCPQuery is the largest query that is read.
+	maxTCPQuery = 4096
 	// acceptPause follows an accept that failed for lack of something.
 	acceptPause = 50 * time.Millisecond
 )
@@ -74,7 +76,7 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn, client netip.Addr) {
 			return
 		}
 		var err error
-		if pkt, err = readFramed(c, pkt); err != nil {
+		if pkt, err = readFramed(c, pkt, maxTCPQuery); err != nil {
 			return
 		}
 		packed := s.answerTCP(ctx, pkt, &q, &r, client)

@@ -63,7 +63,7 @@ func exchangeUDP(ctx context.Context, server netip.AddrPort, query []byte) ([]by
 	if _, err := c.Write(query); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, udpSize)
+	buf := make([]byte, 4096) // some send more than they were told to
 	for range maxStray {
 		n, err := c.Read(buf)
 		if err != nil {
@@ -87,7 +87,7 @@ func exchangeTCP(ctx context.Context, server netip.AddrPort, query []byte) ([]by
 	if _, err := c.Write(append(framed, query...)); err != nil {
 		return nil, err
 	}
-	resp, err := readFramed(c, nil)
+	resp, err := readFramed(c, nil, maxTCP)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +97,17 @@ func exchangeTCP(ctx context.Context, server netip.AddrPort, query []byte) ([]by
 	return resp, nil
 }
 
-// readFramed reads one length-prefixed message, into buf if it is large
-// enough.
-func readFramed(r io.Reader, buf []byte) ([]byte, error) {
+// readFramed reads one length-prefixed message of at most limit bytes, into
+// buf if it is large enough.
+func readFramed(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	var size [2]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return nil, err
 	}
 	n := int(binary.BigEndian.Uint16(size[:]))
+	if n > limit {
+		return nil, fmt.Errorf("message of %d bytes, at most %d allowed", n, limit)
+	}
 	if n > cap(buf) {
 		buf = make([]byte, n)
 	}
@@ -182,7 +185,11 @@ func ask(ctx context.Context, up Upstream, server netip.AddrPort, q *query) (*en
 		}
 		switch rcode := int(resp[3] & rcodeMask); rcode {
 		case codec.RcodeSuccess, codec.RcodeNameError:
-			return newEntry(q, resp, time.Now())
+			e, err := newEntry(q, resp, time.Now())
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w: %w", server, errNoAnswer, err)
+			}
+			return e, nil
 		case codec.RcodeFormatError, codec.RcodeNotImplemented:
 			continue
 		default:

@@ -13,10 +13,7 @@ import (
 // realUpstream serves handler over UDP and TCP on one port of loopback.
 func realUpstream(t *testing.T, handler codec.HandlerFunc) netip.AddrPort {
 	t.Helper()
-	conn, l, err := listen("lo", netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn, l := loopbackSockets(t)
 	for _, s := range []*codec.Server{{PacketConn: conn, Handler: handler}, {Listener: l, Handler: handler}} {
 		ready, done := make(chan struct{}), make(chan struct{})
 		s.NotifyStartedFunc = func() { close(ready) }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/vnetmgr/vnetmgr/e2e/lab"
 )
 
@@ -60,11 +62,12 @@ func restart(t *testing.T, sig syscall.Signal) {
 	between := startPing(t, one, two.Addr(t).String())
 	beyond := startPing(t, two, lab.WWWAddr)
 
-	for range 3 {
+	for range 8 {
 		daemon.Signal(sig)
 		daemon.Wait(t)
+		pause(t.Context(), 100*time.Millisecond) // some pings without a daemon
 		if got := s.Rules(t); got != rules {
-			t.Errorf("rules without a daemon:\n%s\nwant\n%s", got, rules)
+			t.Errorf("rules without a daemon (-before +now):\n%s", cmp.Diff(rules, got))
 		}
 		daemon = s.Daemon(t)
 	}
@@ -79,7 +82,7 @@ func restart(t *testing.T, sig syscall.Signal) {
 		t.Errorf("leases after the restart:\n%s\nbefore:\n%s", got, leases)
 	}
 	if got := s.Rules(t); got != rules {
-		t.Errorf("rules after the restart:\n%s\nbefore:\n%s", got, rules)
+		t.Errorf("rules after the restart (-before +now):\n%s", cmp.Diff(rules, got))
 	}
 	if got, ok := one.Resolve(t, "two"); !ok || got != two.Addr(t) {
 		t.Errorf("two resolves to %v", got)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/vnetmgr/vnetmgr/e2e/lab"
 )
 
@@ -89,8 +91,8 @@ func (s *site) refused(t *testing.T, names []string, args ...string) {
 			t.Errorf("%v: the error does not name %q:\n%s", args, name, r.Stderr)
 		}
 	}
-	if after := s.Snapshot(t); after != before {
-		t.Errorf("%v was refused, but changed the host:\nbefore\n%s\nafter\n%s", args, before, after)
+	if diff := cmp.Diff(before, s.Snapshot(t)); diff != "" {
+		t.Errorf("%v was refused, but changed the host (-before +after):\n%s", args, diff)
 	}
 }
 

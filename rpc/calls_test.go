@@ -242,9 +242,9 @@ func connectCalls() []call {
 	return calls
 }
 
-// TestReads makes every call that may be made on a read-only connection, on
+// TestQuestionsAreAnswered makes every call that changes nothing, on
 // connections of each kind.
-func TestReads(t *testing.T) {
+func TestQuestionsAreAnswered(t *testing.T) {
 	s := serve(t, fourNetworks(), Options{})
 	calls := append(connectCalls(), lookupCalls()...)
 	calls = append(append(calls, listCalls()...), leaseCalls()...)
@@ -263,8 +263,8 @@ func TestVanishedNetworkIsNamedAsTheClientDoes(t *testing.T) {
 	}
 }
 
-// TestWrites walks through changes in order.
-func TestWrites(t *testing.T) {
+// TestChangesAreMadeOrRefused walks through changes in order.
+func TestChangesAreMadeOrRefused(t *testing.T) {
 	p := connectOpen(t, serve(t, fourNetworks(), Options{}).rw)
 	schema := refusal(19, 92, "XML document failed to validate against schema: ", "bogus")
 	noName := wire.Error{Code: 21, Domain: 19, Message: ptr("missing name information"), Level: 2,

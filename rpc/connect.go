@@ -35,7 +35,7 @@ func (c *client) authList(ctx context.Context, _ wire.Empty) ([]int32, error) {
 	return []int32{wire.AuthNone}, nil
 }
 
-// authPolkit admits or refuses for good.
+// authPolkit admits, or says why not.
 func (c *client) authPolkit(ctx context.Context, _ wire.Empty) (int32, error) {
 	if err := c.authorize(ctx); err != nil {
 		c.log.Info("client refused", "err", err)

@@ -32,10 +32,8 @@ func (a *audience) leave(c *client) {
 	delete(a.clients, c)
 }
 
-// follow passes the events of networks on until ctx ends.
-func (a *audience) follow(ctx context.Context, networks Networks) {
-	events, cancel := networks.Subscribe()
-	defer cancel()
+// follow passes events on until ctx ends or there are no more.
+func (a *audience) follow(ctx context.Context, events <-chan network.Event) {
 	for {
 		select {
 		case e, ok := <-events:

@@ -25,8 +25,7 @@ func ListenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Until here the umask ruled, which lets nobody in that mode keeps out
-	// as long as it takes the write bits away, as it does for daemons.
+	// Until here the umask ruled: with a daemon's 022 only root could connect.
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

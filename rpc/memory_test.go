@@ -13,6 +13,8 @@ import (
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
+var _ Networks = (*network.Manager)(nil)
+
 // memory is Networks without a host: what Manager says, done in a map.
 type memory struct {
 	mu          sync.Mutex

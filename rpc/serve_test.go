@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -261,23 +263,41 @@ func TestFramesMayArriveTogether(t *testing.T) {
 }
 
 func TestWhoDoesNotAuthenticateIsDropped(t *testing.T) {
-	s := serve(t, newMemory(), Options{AuthTimeout: 20 * time.Millisecond})
-	silent, slow := connect(t, s.rw), connect(t, s.ro)
-	slow.Write([]byte{0, 0, 0, 28, 0x20})
-	silent.gone()
-	slow.gone()
+	for name, b := range map[string][]byte{
+		"silent":       nil,
+		"half a frame": {0, 0, 0, 28, 0x20},
+		"only pings":   wire.Keepalive(wire.KeepalivePing),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pipe(t, newMemory(), Options{})
+				begin := time.Now()
+				p.Write(b)
+				p.gone()
+				if got := time.Since(begin); got != 10*time.Second {
+					t.Errorf("dropped after %v", got)
+				}
+			})
+		})
+	}
 }
 
 func TestWhoAuthenticatedMayTakeItsTime(t *testing.T) {
-	s := serve(t, newMemory("default"), Options{AuthTimeout: 20 * time.Millisecond})
-	p := connectOpen(t, s.rw)
-	connect(t, s.rw).gone() // so the time is over
-	p.must(wire.NetworkLookupByName, "default")
+	synctest.Test(t, func(t *testing.T) {
+		p := pipe(t, newMemory(), Options{})
+		p.must(wire.AuthList, nil)
+		time.Sleep(time.Hour) // the bubble's clock
+		p.must(wire.ConnectOpen, wire.OpenArgs{URI: ptr(systemURI)})
+	})
 }
 
 func TestAnonymousClientsBeyondTheLimitWait(t *testing.T) {
 	s := serve(t, newMemory(), Options{MaxAnonymous: 2})
 	first, second := connect(t, s.rw), connect(t, s.rw)
+	for _, p := range []*peer{first, second} { // which shows that they have places
+		p.Write(wire.Keepalive(wire.KeepalivePing))
+		p.receive()
+	}
 	third := connect(t, s.rw)
 	third.start(wire.AuthList, nil)
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
@@ -393,6 +413,43 @@ func TestFailedListenerEndsServe(t *testing.T) {
 	if err := srv.Serve(context.Background(), l, false); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// scarce is a listener that fails before it accepts.
+type scarce struct {
+	net.Listener
+	errs []error
+	conn net.Conn
+}
+
+func (l *scarce) Accept() (net.Conn, error) {
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		return nil, err
+	}
+	return l.conn, nil
+}
+
+func TestShortageOfDescriptorsIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		l := &scarce{errs: []error{
+			&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)},
+			&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.ENFILE)},
+		}, conn: far}
+		conn, err := accept(t.Context(), l)
+		if err != nil || conn != far {
+			t.Errorf("got %v, %v", conn, err)
+		}
+		l.errs = []error{syscall.EMFILE, syscall.EMFILE}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := accept(ctx, l); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestEventsReachOnlyWhoAskedForThatNetwork(t *testing.T) {

@@ -37,9 +37,11 @@ type Networks interface {
 
 // Options limit what clients can ask for. Zero values mean the defaults in
 // brackets, which are those of libvirt's daemons where it has such a setting.
+// The first three hold for root and for all others separately.
 type Options struct {
 	MaxClients   int // connections served at once; more wait (5000)
 	MaxAnonymous int // of these, not yet authenticated (20)
+	MaxQueued    int // connections that wait; more are closed (1000)
 	MaxRequests  int // calls of a client at once; then it is not read (5)
 	EventQueue   int // events kept for a slow client, then it is dropped (256)
 
@@ -61,6 +63,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	orElse(&o.MaxClients, 5000)
 	orElse(&o.MaxAnonymous, 20)
+	orElse(&o.MaxQueued, 1000)
 	orElse(&o.MaxRequests, 5)
 	orElse(&o.EventQueue, 256)
 	orElse(&o.KeepaliveInterval, 5*time.Second)
@@ -87,8 +90,8 @@ type Server struct {
 	opts       Options
 	procedures procedures
 
-	clients   chan struct{} // a place for each client
-	anonymous chan struct{} // a place for each one not authenticated
+	root   *pool
+	others *pool
 
 	// callbackID counts event registrations. libvirt counts them per daemon,
 	// not per connection.
@@ -103,8 +106,8 @@ func New(log *slog.Logger, networks Networks, opts Options) *Server {
 		networks:   networks,
 		opts:       opts,
 		procedures: newProcedures(),
-		clients:    make(chan struct{}, opts.MaxClients),
-		anonymous:  make(chan struct{}, opts.MaxAnonymous),
+		root:       newPool(opts),
+		others:     newPool(opts),
 	}
 }
 
@@ -114,10 +117,13 @@ func New(log *slog.Logger, networks Networks, opts Options) *Server {
 func (s *Server) Serve(ctx context.Context, l net.Listener, readOnly bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	audience := newAudience()
+	// Before any client is served, so that it misses no event.
+	events, unsubscribe := s.networks.Subscribe()
+	defer unsubscribe()
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	running.Go(func() { audience.follow(ctx, s.networks) })
+	running.Go(func() { audience.follow(ctx, events) })
 	running.Go(func() {
 		<-ctx.Done()
 		l.Close() // ends Accept
@@ -130,10 +136,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, readOnly bool) error
 		}
 		if err != nil {
 			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
-		}
-		if !s.reserve(ctx) {
-			conn.Close()
-			return nil
 		}
 		running.Go(func() { s.serveConn(ctx, conn, readOnly, audience) })
 	}
@@ -170,36 +172,31 @@ func shortage(err error) bool {
 	return false
 }
 
-// reserve waits for a client's place and an anonymous one; meanwhile others
-// wait in the listener's queue, as with libvirt's daemons.
-func (s *Server) reserve(ctx context.Context) bool {
-	select {
-	case s.clients <- struct{}{}:
-	case <-ctx.Done():
-		return false
-	}
-	select {
-	case s.anonymous <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		<-s.clients
-		return false
-	}
-}
-
-// serveConn serves one client in the place that was reserved for it.
+// serveConn serves one client when there is a place for it.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn, readOnly bool, a *audience) {
-	known := sync.OnceFunc(func() { <-s.anonymous })
-	defer func() { known(); <-s.clients }()
+	defer conn.Close()
 	peer, err := peerOf(conn)
 	if err != nil {
 		s.log.Warn("client refused", "err", err)
-		conn.Close()
 		return
 	}
+	places := s.poolOf(peer)
+	if !places.enter(ctx) {
+		return
+	}
+	defer places.leave()
+	known := sync.OnceFunc(places.known)
+	defer known()
 	c := newClient(s, conn, peer, readOnly, known)
 	a.join(c)
 	defer a.leave(c)
 	defer context.AfterFunc(ctx, c.close)()
 	c.serve(ctx)
+}
+
+func (s *Server) poolOf(p Peer) *pool {
+	if p.UID == 0 {
+		return s.root
+	}
+	return s.others
 }

@@ -21,8 +21,9 @@ import (
 // addresses, share no code with a server under test and are quick enough to
 // load one.
 type Clients struct {
-	// Retry is how long a client waits for a reply before it asks again.
-	Retry time.Duration
+	// Retry is how long a client waits for a reply before it asks again. With
+	// MaxRetry it waits twice as long each time, up to that.
+	Retry, MaxRetry time.Duration
 
 	conn *packet.Conn
 	mu   sync.Mutex // guards waiting
@@ -141,7 +142,7 @@ func (c *Clients) ask(ctx context.Context, mac net.HardwareAddr, m message, trie
 	replies := make(chan Reply, 4)
 	c.wait(mac, replies)
 	defer c.wait(mac, nil)
-	retry := time.NewTimer(0)
+	retry, wait := time.NewTimer(0), c.Retry
 	defer retry.Stop()
 	for sent := 0; ; {
 		select {
@@ -159,7 +160,8 @@ func (c *Clients) ask(ctx context.Context, mac net.HardwareAddr, m message, trie
 				return Reply{}, err
 			}
 			sent++
-			retry.Reset(c.Retry)
+			retry.Reset(wait)
+			wait = min(2*wait, max(c.Retry, c.MaxRetry))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 )
@@ -53,11 +54,14 @@ func (h *Host) HasLink(name string) bool {
 	return err == nil
 }
 
-// Rules is the host's whole nftables ruleset, without counters.
+// Rules is the host's whole nftables ruleset, without counters and without the
+// flags and comments that nft shows of a table's living owner.
 func (h *Host) Rules(t TB) string {
 	t.Helper()
-	return h.Must(t, "nft", "-s", "list", "ruleset")
+	return ownership.ReplaceAllString(h.Must(t, "nft", "-s", "list", "ruleset"), "")
 }
+
+var ownership = regexp.MustCompile(`(?m)^\tflags .*\n| # progname .*`)
 
 // Snapshot describes the host's links, addresses, routes, rules and forwarding
 // in a form that compares equal if nothing was changed.
@@ -66,11 +70,11 @@ func (h *Host) Snapshot(t TB) string {
 	var b strings.Builder
 	for _, cmd := range []string{
 		"ip -o link show | sed 's/ qlen [0-9]*//'", "ip -o addr show | sed 's/valid_lft.*//'", "ip route show table all", "ip -6 route show table all",
-		"nft -s list ruleset", "cat /proc/sys/net/ipv4/ip_forward",
+		"cat /proc/sys/net/ipv4/ip_forward",
 	} {
 		fmt.Fprintf(&b, "# %s\n%s", cmd, h.Script(t, cmd))
 	}
-	return b.String()
+	return b.String() + h.Rules(t)
 }
 
 // NeedRoot ends a test that can't make namespaces: as a failure when CI is

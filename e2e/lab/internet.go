@@ -51,8 +51,11 @@ func (h *Host) Uplink(t TB) *Internet {
 		ip addr add `+DNSAddr+`/32 dev lo
 		ip link set eth0 up`)
 	h.Script(t, `ip addr add `+HostAddr+`/24 dev `+UplinkName+`
-		ip link set `+UplinkName+` up
+		ip link set `+UplinkName+` addrgenmode none up
 		ip route add default via `+routerAddr)
+	Eventually(t, patience, "the uplink has carrier", func() bool {
+		return strings.Contains(h.Must(t, "ip", "link", "show", UplinkName), "state UP")
+	})
 	h.WriteFile(t, "/etc/resolv.conf", "nameserver "+DNSAddr+"\n", 0o644)
 	in.serveHTTP(t)
 	in.serveDNS(t)

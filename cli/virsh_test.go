@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const libvirtdSocket = "/run/libvirt/libvirt-sock"
+
+// virshCase is a command line that both programs are given; "|" separates
+// words.
+type virshCase struct {
+	args    string
+	changes bool   // the networks are put back before each program
+	editor  string // $EDITOR
+
+	// differs says why the programs are meant to differ, where they do.
+	differs string
+}
+
+var virshCases = []virshCase{
+	{args: "net-list"},
+	{args: "net-list|--all"},
+	{args: "net-list|--inactive"},
+	{args: "net-list|--inactive|--all"},
+	{args: "net-list|--all|--autostart"},
+	{args: "net-list|--all|--no-autostart"},
+	{args: "net-list|--transient"},
+	{args: "net-list|--persistent|--all|--name"},
+	{args: "net-list|--all|--uuid"},
+	{args: "net-list|--table"},
+	{args: "net-list|--table|--name"},
+	{args: "net-list|--al"},
+	{args: "net-list|--all|--all"},
+	{args: "net-list|--all=yes"},
+	{args: "net-list|extra"},
+	{args: "-q|net-list|--all"},
+	{args: "-r|net-list"},
+	{args: "net-info|alpha"},
+	{args: "net-info|beta"},
+	{args: "net-info|Zed"},
+	{args: "net-info|11111111-1111-4111-8111-111111111111"},
+	{args: "net-info|99999999-1111-4111-8111-111111111111"},
+	{args: "net-info|nosuch"},
+	{args: "net-info|"},
+	{args: "net-info"},
+	{args: "net-dumpxml|alpha"},
+	{args: "net-dumpxml|beta|--inactive"},
+	{args: "-q|net-dumpxml|日本 net"},
+	{args: "net-dumpxml|alpha|--xpath|//ip"},
+	{args: "net-dumpxml|alpha|--xpath|//ip/@address"},
+	{args: "net-dumpxml|alpha|--xpath|//ip/@address|--wrap"},
+	{args: "net-dumpxml|alpha|--xpath|//ip|--wrap"},
+	{args: "net-dumpxml|alpha|--xpath|//title/text()"},
+	{args: "net-dumpxml|alpha|--xpath|//description"},
+	{args: "net-dumpxml|alpha|--xpath|//metadata"},
+	{args: "net-dumpxml|alpha|--xpath|/network|--wrap"},
+	{args: "net-dumpxml|alpha|//nosuch"},
+	{args: "net-dumpxml|alpha|--xpath|count(//ip)"},
+	{args: "net-dumpxml|alpha|--xpath|//[", differs: "no mark under the place of the mistake"},
+	{args: "net-name|22222222-2222-4222-8222-222222222222"},
+	{args: "net-name|beta"},
+	{args: "net-name|zzzzzzzz-2222-4222-8222-222222222222"},
+	{args: "net-uuid|beta"},
+	{args: "net-uuid|22222222-2222-4222-8222-222222222222"},
+	{args: "net-dhcp-leases|beta"},
+	{args: "net-dhcp-leases|beta|--mac|52:54:00:AA:00:02"},
+	{args: "net-dhcp-leases|beta|--mac|zz"},
+	{args: "net-dhcp-leases|alpha"},
+	{args: "net-dhcp-leases|beta|52:54:00:aa:00:01"},
+	{args: "-q|net-dhcp-leases|beta"},
+	{args: "net-define|testdata/virsh/fresh.xml", changes: true},
+	{args: "net-define|testdata/virsh/alpha.xml|--validate", changes: true},
+	{args: "net-define|--file=testdata/virsh/clash.xml", changes: true},
+	{args: "net-define|testdata/virsh/broken.xml"},
+	{args: "net-define|/nonexistent"},
+	{args: "net-create|testdata/virsh/fresh.xml", changes: true},
+	{args: "-q|net-create|testdata/virsh/fresh.xml", changes: true},
+	{args: "net-create|testdata/virsh/beta.xml"},
+	{args: "net-create|testdata/virsh/broken.xml"},
+	{args: "net-start|日本 net", changes: true},
+	{args: "net-start|beta"},
+	{args: "net-start|nosuch"},
+	{args: "net-start|alpha|extra"},
+	{args: "net-start|--x"},
+	{args: "net-start|--network"},
+	{args: "net-start|--|--alpha"},
+	{args: "-r|net-start|alpha"},
+	{args: "net-destroy|beta", changes: true},
+	{args: "net-destroy|alpha"},
+	{args: "net-undefine|alpha", changes: true},
+	{args: "net-undefine|nosuch"},
+	{args: "net-autostart|alpha", changes: true},
+	{args: "net-autostart|--disable|Zed", changes: true},
+	{args: "-q|net-autostart|alpha", changes: true},
+	{args: "net-edit|alpha", editor: "true"},
+	{args: "net-edit|alpha", editor: "false"},
+	{args: "net-edit|alpha", editor: "sed -i s/10.71.0.254/10.71.0.200/", changes: true},
+	{args: "net-edit|alpha", editor: "sed -i 's/First/Best/;s/x/y/'", changes: true, differs: "virsh takes the quotes of $EDITOR as they are"},
+	{args: "net-edit|alpha", editor: "/nonexistent", differs: "virsh says it twice"},
+	{args: "net-edit|alpha", editor: "sed -i s/10.71.0.254/10.71.0.999/", changes: true, differs: "virsh says Failed, but counts it as success"},
+	{args: "net-event"},
+	{args: "net-event|lifecycle"},
+	{args: "net-event|--event|x"},
+	{args: "net-event|--list", differs: "virsh 9 has no metadata-change"},
+	{args: "net-event|--event|lifecycle|--timeout|x"},
+	{args: "net-event|--event|lifecycle|--timeout|0"},
+	{args: "net-event|--event|lifecycle|--timeout|1"},
+	{args: "-q|net-event|alpha|lifecycle|1"},
+	{args: "net-event|--event|lifecycle|--network|nosuch|--timeout|1", differs: "virsh waits for the events of all networks then"},
+	{args: "net-uuid alpha; net-uuid beta"},
+	{args: "net-uuid nosuch; net-uuid beta"},
+	{args: "net-uuid beta; net-uuid nosuch"},
+	{args: "net-uuid beta; net-foo; net-uuid beta"},
+	{args: "net-uuid 'beta' # comment; x\nnet-uuid \"be\\ta\""},
+	{args: "net-uuid \"beta"},
+	{args: "net-uuid beta\\"},
+	{args: "net-foo"},
+	{args: ";"},
+	{args: ""},
+	{args: "-t|net-uuid|beta"},
+	{args: "-d|0|net-uuid|beta"},
+	{args: "-d|7|net-uuid|beta"},
+	{args: "-d|x|net-uuid|beta"},
+	{args: "-k|x|net-uuid|beta"},
+	{args: "-e|ab|net-uuid|beta"},
+	{args: "-z"},
+	{args: "--nosuch"},
+	{args: "-c"},
+	{args: "-c|foo:///system|net-list"},
+	{args: "-c|network:///system?socket=/nonexistent|net-list"},
+	{args: "-c|qemu:///system|net-uuid|beta"},
+	{args: "--connect=network:///system|-q|net-uuid|beta"},
+	{args: "-r|-c|qemu:///system|net-destroy|beta"},
+	{args: "help|net-start"},
+	{args: "help|net-dumpxml"},
+	{args: "net-edit|--help"},
+	{args: "help|net-event"},
+	{args: "-q|help|net-uuid"},
+	{args: "help|nosuch"},
+	{args: "help|net-list", differs: "virsh 9 has no --title"},
+}
+
+// TestSameAsVirsh gives the same command lines to virsh and to vnetmgr, on
+// the same libvirtd, and compares all that they print and their status.
+func TestSameAsVirsh(t *testing.T) {
+	if !enterSandbox(t, "virsh", "libvirtd", "ip", "sed") {
+		return
+	}
+	startLibvirtd(t)
+	dirty := true
+	for _, c := range virshCases {
+		t.Run(c.args, func(t *testing.T) {
+			want := c.run(t, &dirty, virshResult)
+			got := c.run(t, &dirty, func(t *testing.T, args []string, editor string) result {
+				return runMain(t, map[string]string{"VNETMGR_SOCKET": libvirtdSocket, "EDITOR": editor}, args...)
+			})
+			diff := cmp.Diff(want, got)
+			if diff != "" && c.differs == "" {
+				t.Errorf("(-virsh +vnetmgr):\n%s", diff)
+			}
+			if diff == "" && c.differs != "" {
+				t.Logf("this virsh does not differ: %s", c.differs)
+			}
+		})
+	}
+}
+
+// run gives the command line to one program; dirty says whether the networks
+// must be put back first.
+func (c virshCase) run(t *testing.T, dirty *bool, program func(*testing.T, []string, string) result) result {
+	if *dirty {
+		putBack(t)
+	}
+	*dirty = c.changes
+	r := program(t, strings.Split(c.args, "|"), c.editor)
+	r.Out, r.Err = stable(r.Out), stable(r.Err)
+	return r
+}
+
+// stable takes out what differs from run to run.
+func stable(s string) string {
+	s = regexp.MustCompile(`/tmp/(virsh|vnetmgr)\w+\.xml`).ReplaceAllString(s, "FILE")
+	return regexp.MustCompile(`Time: [0-9.]+`).ReplaceAllString(s, "Time: X")
+}
+
+func virshResult(t *testing.T, args []string, editor string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "virsh", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "EDITOR="+editor, "VISUAL="+editor, "LIBVIRT_DEFAULT_URI=network:///system")
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var status *exec.ExitError
+	if err != nil && !errors.As(err, &status) {
+		t.Fatal(err)
+	}
+	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+}
+
+// startLibvirtd runs a libvirtd until the test ends.
+func startLibvirtd(t *testing.T) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "libvirtd.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("libvirtd")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-exited
+		log.Close()
+	})
+	deadline := time.After(30 * time.Second)
+	for {
+		conn, err := net.Dial("unix", libvirtdSocket)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case err := <-exited:
+			text, _ := os.ReadFile(log.Name())
+			exited <- err
+			t.Fatalf("libvirtd ended: %v\n%s", err, text)
+		case <-deadline:
+			t.Fatal("libvirtd does not answer")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// putBack makes the networks of testdata/virsh what they were: beta active
+// with two leases, Zed autostarted, the rest inactive.
+func putBack(t *testing.T) {
+	t.Helper()
+	clean := exec.CommandContext(t.Context(), "virsh", "-c", "network:///system",
+		"net-destroy alpha; net-destroy '日本 net'; net-destroy fresh; net-undefine alpha; net-undefine '日本 net'; net-undefine fresh")
+	clean.Run() // most of them are not there
+	script := "net-define testdata/virsh/alpha.xml; net-define testdata/virsh/beta.xml; net-define testdata/virsh/zed.xml;" +
+		"net-define testdata/virsh/wide.xml; net-autostart Zed; net-start beta; net-info beta"
+	cmd := exec.CommandContext(t.Context(), "virsh", "-c", "network:///system", script)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Active:         yes") {
+		t.Fatalf("define the networks: %v\n%s", err, out)
+	}
+	status, err := os.ReadFile("testdata/virsh/virbr72.status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("/var/lib/libvirt/dnsmasq/virbr72.status", status, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

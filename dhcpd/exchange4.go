@@ -1,0 +1,263 @@
+package dhcpd
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+// maxWaiting bounds the replies that wait for the disk. Further requests are
+// dropped; clients ask again.
+const maxWaiting = 4096
+
+// exchange4 is one server talking through one set of sockets.
+type exchange4 struct {
+	*Server4
+	conn *Conn4
+
+	// Guarded by Server4.mu.
+	probing  probing4
+	replies  []*frame4 // to the packets read together
+	warnings limiter
+
+	outMu   sync.Mutex // guards what follows
+	out     []*frame4  // whose leases are on disk
+	sending bool       // sendOut runs
+	ended   bool
+	waiting int // replies that wait for the disk or for sendOut
+	senders sync.WaitGroup
+}
+
+func newExchange4(s *Server4, c *Conn4) *exchange4 {
+	return &exchange4{Server4: s, conn: c, probing: newProbing4(), warnings: newLimiter(time.Minute/4, 8)}
+}
+
+// readRequests answers requests until reading fails.
+func (x *exchange4) readRequests() error {
+	for {
+		err := x.conn.receive(x.handlePacket)
+		x.flush()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// flush sends the replies to the packets read together that need not wait.
+func (x *exchange4) flush() {
+	x.mu.Lock()
+	frames := x.replies
+	x.replies = nil
+	x.mu.Unlock()
+	if len(frames) > 0 {
+		x.transmit(frames)
+	}
+}
+
+// transmit sends frames and gives their buffers back. What cannot be sent is
+// as good as lost on the wire.
+func (x *exchange4) transmit(frames []*frame4) {
+	if err := x.conn.send(frames); err != nil {
+		x.log.Debug("send replies", "err", err)
+	}
+	x.counts.sent.Add(uint64(len(frames)))
+	for _, f := range frames {
+		frames4.Put(f)
+	}
+}
+
+// handlePacket answers one packet.
+func (x *exchange4) handlePacket(b []byte) {
+	x.counts.received.Add(1)
+	d, ok := parseDatagram4(b)
+	if !ok {
+		x.counts.malformed.Add(1)
+		return
+	}
+	r, err := parseRequest4(d.payload)
+	if err != nil {
+		x.counts.malformed.Add(1)
+		return
+	}
+	if x.overloaded() {
+		x.counts.dropped.Add(1)
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	unicast := d.dst == x.service.addr
+	if !unicast && d.dst != limitedBroadcast && d.dst != x.service.broadcast {
+		return
+	}
+	x.handle(&asked4{request: r, unicast: unicast})
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// asked4 is a request that is being answered.
+type asked4 struct {
+	request request4
+	unicast bool
+	tries   int // addresses that turned out to be in use
+}
+
+// handle answers a request and does what it changes. The server is locked.
+func (x *exchange4) handle(a *asked4) {
+	now := time.Now()
+	answer := x.service.handle4(now, x.leases, &a.request, a.unicast)
+	x.trace(&a.request, answer)
+	switch answer.change.kind {
+	case bindLease:
+		x.bind(now, answer)
+		return
+	case declineLease:
+		x.counts.conflicts.Add(1)
+		x.warn(now, "a guest found its address in use", a.request.mac, answer.change.lease.Addr)
+	}
+	if a.request.kind == dhcpv4.MessageTypeDiscover && answer.reply == nil && !a.request.giaddr.IsValid() {
+		x.warn(now, "no address is left", a.request.mac, netip.Addr{})
+	}
+	answer.change.apply(now, x.leases, nil)
+	if answer.change.kind == offerAddr {
+		x.offer(now, a, answer)
+	} else {
+		x.reply(answer.reply)
+	}
+}
+
+// warn logs what an administrator should know, a few times a minute at most,
+// as guests can cause it at will. The server is locked.
+func (x *exchange4) warn(now time.Time, what string, mac net.HardwareAddr, a netip.Addr) {
+	if !x.warnings.allow(now) {
+		return
+	}
+	args := []any{"mac", mac.String()}
+	if a.IsValid() {
+		args = append(args, "addr", a)
+	}
+	x.log.Warn(what, args...)
+}
+
+// trace logs a request at level debug.
+func (x *exchange4) trace(r *request4, a answer4) {
+	if !x.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	said := "nothing"
+	var addr netip.Addr
+	if a.reply != nil {
+		said, addr = a.reply.kind.String(), a.reply.yiaddr
+	}
+	x.log.Debug("dhcp", "mac", r.mac.String(), "asked", r.kind.String(), "said", said, "addr", addr)
+}
+
+// reply sends a reply with the others of its batch.
+func (x *exchange4) reply(p *reply4) {
+	if p != nil {
+		x.replies = append(x.replies, newFrame4(p, x.service.addr))
+	}
+}
+
+// bind gives the client its lease and sends the reply once that is on disk.
+func (x *exchange4) bind(now time.Time, a answer4) {
+	f := newFrame4(a.reply, x.service.addr)
+	x.wait(1)
+	if err := a.change.apply(now, x.leases, func(err error) { x.bound(f, err) }); err != nil {
+		x.bound(f, err)
+	}
+}
+
+// bound sends an ACK whose lease is on disk, or drops it.
+func (x *exchange4) bound(f *frame4, err error) {
+	x.outMu.Lock()
+	defer x.outMu.Unlock()
+	if err != nil || x.ended {
+		x.counts.unwritten.Add(1)
+		x.waiting--
+		frames4.Put(f)
+		return
+	}
+	x.out = append(x.out, f)
+	if !x.sending {
+		x.sending = true
+		x.senders.Add(1)
+		go x.sendOut()
+	}
+}
+
+// sendOut sends until nothing waits. It has a goroutine of its own so that
+// the next leases are written meanwhile.
+func (x *exchange4) sendOut() {
+	defer x.senders.Done()
+	var spare []*frame4
+	for {
+		x.outMu.Lock()
+		frames := x.out
+		if len(frames) == 0 {
+			x.sending = false
+			x.outMu.Unlock()
+			return
+		}
+		x.out = spare[:0]
+		x.outMu.Unlock()
+		x.transmit(frames)
+		x.wait(-len(frames))
+		spare = frames
+	}
+}
+
+func (x *exchange4) wait(n int) {
+	x.outMu.Lock()
+	x.waiting += n
+	x.outMu.Unlock()
+}
+
+func (x *exchange4) overloaded() bool {
+	x.outMu.Lock()
+	defer x.outMu.Unlock()
+	return x.waiting >= maxWaiting
+}
+
+// end waits for what is being sent. Replies that wait for the disk are not
+// sent any more.
+func (x *exchange4) end() {
+	x.mu.Lock()
+	x.probing.stop()
+	x.mu.Unlock()
+	x.outMu.Lock()
+	x.ended = true
+	x.outMu.Unlock()
+	x.senders.Wait()
+}
+
+var frames4 = sync.Pool{New: func() any { return &frame4{b: make([]byte, 0, 640)} }}
+
+// newFrame4 encodes a reply and decides where it goes: to the relay that it
+// came through; to all, if the client cannot receive otherwise or must not
+// rely on its address; else to the client's MAC (RFC 2131 §4.1).
+func newFrame4(p *reply4, server netip.Addr) *frame4 {
+	f := frames4.Get().(*frame4)
+	f.b = p.appendTo(append(f.b[:0], make([]byte, ipUDPHeader)...))
+	f.mac, f.relay = nil, p.giaddr
+	if p.giaddr.IsValid() {
+		return f
+	}
+	dst := limitedBroadcast
+	switch {
+	case p.kind == dhcpv4.MessageTypeNak:
+	case p.ciaddr.IsValid():
+		dst = p.ciaddr
+	case !p.broadcast:
+		dst = p.yiaddr
+	}
+	if dst != limitedBroadcast && p.htype == 1 && len(p.mac) == 6 {
+		f.mac = p.mac
+	}
+	sealDatagram4(f.b, server, dst)
+	return f
+}
