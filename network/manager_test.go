@@ -106,6 +106,7 @@ func (s *site) start() {
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
