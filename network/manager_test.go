@@ -112,6 +112,7 @@ func (s *site) start() {
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
