@@ -55,10 +55,11 @@ var peers = map[string]peer{
 	},
 }
 
-// document is the network as libvirt writes it.
-func (n network) document() string {
+// document is the network in XML. The attribute for STP, or none, is that of
+// the peer's own network "default".
+func (n network) document(stp string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "<network><name>bench</name><forward mode='nat'/><bridge name='%s'/><dns>", n.bridge)
+	fmt.Fprintf(&b, "<network><name>bench</name><forward mode='nat'/><bridge name='%s'%s/><dns>", n.bridge, stp)
 	for i := range n.names {
 		fmt.Fprintf(&b, "<host ip='%s'><hostname>h%d</hostname></host>", nth(n.start, i), i)
 	}
@@ -93,21 +94,21 @@ func serveLibvirt(t lab.TB, h *lab.Host, n network) {
 		h.WriteFile(t, "/var/lib/libvirt/dnsmasq/"+n.bridge+".status", "["+strings.Join(leases, ",")+"]\n", 0o644)
 	}
 	h.Libvirt(t)
-	startByCommand(t, h, n, virsh)
+	startByCommand(t, h, n.document(""), virsh)
 }
 
 func serveVnetmgr(t lab.TB, h *lab.Host, n network) {
 	t.Helper()
 	h.Daemon(t)
-	startByCommand(t, h, n, ours)
+	startByCommand(t, h, n.document(" stp='off'"), ours)
 	if n.held > 0 {
 		hold(t, h, n)
 	}
 }
 
-func startByCommand(t lab.TB, h *lab.Host, n network, control []string) {
+func startByCommand(t lab.TB, h *lab.Host, document string, control []string) {
 	t.Helper()
-	h.WriteFile(t, "/run/bench.xml", n.document(), 0o644)
+	h.WriteFile(t, "/run/bench.xml", document, 0o644)
 	h.Must(t, append(control, "net-define", "/run/bench.xml")...)
 	h.Must(t, append(control, "net-start", "bench")...)
 }

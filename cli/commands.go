@@ -60,7 +60,7 @@ func commands() []*command {
 			options: []option{
 				networkOption(nameOrUUID, allNetworks),
 				{name: "inactive", help: "show inactive defined XML"},
-				{name: "xpath", kind: textOption, help: "xpath expression to filter the XML document"},
+				{name: "xpath", kind: textOption, named: true, help: "xpath expression to filter the XML document"},
 				{name: "wrap", help: "wrap xpath results in an common root element"},
 			},
 		},

@@ -64,7 +64,7 @@ var commandLines = []string{
 	"net-dumpxml|default|--inactive",
 	"-q|net-dumpxml|default",
 	"net-dumpxml|default|--xpath|//ip",
-	"net-dumpxml|default|//ip/@*|--wrap",
+	"net-dumpxml|default|--xpath|//ip/@*|--wrap",
 	"net-dumpxml|default|--xpath|//*[@name]/@name",
 	"net-dumpxml|default|--xpath|//name/text()",
 	"net-dumpxml|default|--xpath|/network|--wrap",

@@ -95,7 +95,7 @@ func (sh *shell) argument(ctx context.Context, cmd *command, before []string, ty
 	}
 	for i := range cmd.options {
 		o := &cmd.options[i]
-		if _, seen := p.values[o.name]; !seen && o.kind != flagOption {
+		if _, seen := p.values[o.name]; !seen && o.kind != flagOption && !o.named {
 			if words := o.values(ctx, sh); len(words) > 0 || o.required {
 				return words
 			}
@@ -121,7 +121,10 @@ func inlineValues(ctx context.Context, sh *shell, cmd *command, name string) []s
 	}
 	var words []string
 	for _, v := range o.values(ctx, sh) {
-		words = append(words, name+"="+v)
+		if v != fileMark {
+			v = name + "=" + v
+		}
+		words = append(words, v)
 	}
 	return words
 }

@@ -14,7 +14,7 @@ func completion(_ context.Context, sh *shell, in invocation) error {
 	}
 	script, ok := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}[name]
 	if !ok {
-		return usageError(fmt.Sprintf("unknown shell '%s': bash, zsh and fish are known", name))
+		return worded(fmt.Sprintf("unknown shell '%s': bash, zsh and fish are known", name))
 	}
 	sh.printf("%s", script)
 	return nil

@@ -38,7 +38,7 @@ func (t target) dial(ctx context.Context, readOnly bool) (net.Conn, error) {
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, fmt.Errorf("unable to connect to server at '%s': %w", net.JoinHostPort(t.host, t.port), r.err)
+			return nil, worded(fmt.Sprintf("unable to connect to server at '%s': %s", net.JoinHostPort(t.host, t.port), systemText(r.err)))
 		}
 		return r.conn, nil
 	case <-ctx.Done():

@@ -61,7 +61,7 @@ func selectXML(ctx context.Context, doc, expression string, wrap bool) (string, 
 	}
 	result, err := xpath1.NewEvaluator().Evaluate(ctx, compiled, tree)
 	if err != nil || result.Type != xpath1.NodeSetResult {
-		return "", usageError(fmt.Sprintf("internal error: Incorrect xpath '%s'", expression))
+		return "", worded(fmt.Sprintf("internal error: Incorrect xpath '%s'", expression))
 	}
 	var w xmlWriter
 	if wrap {

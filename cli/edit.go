@@ -181,11 +181,11 @@ func (sh *shell) runEditor(ctx context.Context, file string) error {
 	case ctx.Err() != nil:
 		return errInterrupted
 	case !errors.As(err, &status):
-		return usageError(fmt.Sprintf("cannot execute binary %s: %s", args[0], systemText(errors.Unwrap(err))))
+		return worded(fmt.Sprintf("cannot execute binary %s: %s", args[0], systemText(errors.Unwrap(err))))
 	case status.ExitCode() < 0:
-		return usageError(fmt.Sprintf("internal error: Child process (%s) unexpected %s", shown, status))
+		return worded(fmt.Sprintf("internal error: Child process (%s) unexpected %s", shown, status))
 	}
-	return usageError(fmt.Sprintf("internal error: Child process (%s) unexpected exit status %d", shown, status.ExitCode()))
+	return worded(fmt.Sprintf("internal error: Child process (%s) unexpected exit status %d", shown, status.ExitCode()))
 }
 
 // editorCommand is $VISUAL, $EDITOR or the system's editor on a file. An

@@ -102,7 +102,7 @@ func (sh *shell) newEventWait(ctx context.Context, in invocation) (*eventWait, e
 		return nil, err
 	}
 	if name == "" {
-		return nil, usageError("either --list or --event <type> is required")
+		return nil, worded("either --list or --event <type> is required")
 	}
 	for _, t := range eventTypes() {
 		if t.name == name {
@@ -110,7 +110,7 @@ func (sh *shell) newEventWait(ctx context.Context, in invocation) (*eventWait, e
 		}
 	}
 	if w.typ.name == "" {
-		return nil, usageError("unknown event type " + name)
+		return nil, worded("unknown event type " + name)
 	}
 	seconds, err := in.number("timeout", math.MaxInt32/1000)
 	if err != nil {

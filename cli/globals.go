@@ -106,7 +106,7 @@ func parseGlobals(args []string) (globals, []string, error) {
 		}
 	}
 	if g.uri != "" && g.socket != "" {
-		return g, nil, usageError("Options --connect and --socket are mutually exclusive")
+		return g, nil, worded("Options --connect and --socket are mutually exclusive")
 	}
 	return g, args, nil
 }
@@ -118,9 +118,9 @@ func (g *globals) long(word string, args []string) ([]string, error) {
 	o := matchLong(name)
 	switch {
 	case o == nil:
-		return nil, usageError(fmt.Sprintf("unsupported option '%s'. See --help.", word))
+		return nil, worded(fmt.Sprintf("unsupported option '%s'. See --help.", word))
 	case inline && o.value == "":
-		return nil, usageError(fmt.Sprintf("unsupported option '-%s'. See --help.", o.short))
+		return nil, worded(fmt.Sprintf("unsupported option '-%s'. See --help.", o.short))
 	}
 	if o.value != "" && !o.optional && !inline {
 		if len(args) == 0 {
@@ -133,9 +133,9 @@ func (g *globals) long(word string, args []string) ([]string, error) {
 
 func requiresArgument(o *globalOption) error {
 	if o.short == "" {
-		return usageError(fmt.Sprintf("option '--%s' requires an argument", o.long))
+		return worded(fmt.Sprintf("option '--%s' requires an argument", o.long))
 	}
-	return usageError(fmt.Sprintf("option '-%s'/'--%s' requires an argument", o.short, o.long))
+	return worded(fmt.Sprintf("option '-%s'/'--%s' requires an argument", o.short, o.long))
 }
 
 // matchLong returns the option with that long name or that only beginning.
@@ -163,7 +163,7 @@ func (g *globals) shorts(letters string, args []string) ([]string, error) {
 		letters = letters[1:]
 		o := matchShort(letter)
 		if o == nil {
-			return nil, usageError(fmt.Sprintf("unsupported option '-%s'. See --help.", letter))
+			return nil, worded(fmt.Sprintf("unsupported option '-%s'. See --help.", letter))
 		}
 		value := ""
 		if o.value != "" {
@@ -195,7 +195,7 @@ func matchShort(letter string) *globalOption {
 func setDebug(g *globals, spelled, value string) error {
 	n, err := strconv.Atoi(value)
 	if err != nil {
-		return usageError(fmt.Sprintf("option %s takes a numeric argument", spelled))
+		return worded(fmt.Sprintf("option %s takes a numeric argument", spelled))
 	}
 	if n < 0 || n > 4 {
 		g.warnings = append(g.warnings, fmt.Sprintf("ignoring debug level %d out of range [0-4]", n))
@@ -208,7 +208,7 @@ func setDebug(g *globals, spelled, value string) error {
 func setNumber(to *int, spelled, value string) error {
 	n, err := strconv.ParseInt(value, 0, 32)
 	if err != nil {
-		return usageError("Invalid value for option " + spelled)
+		return worded("Invalid value for option " + spelled)
 	}
 	*to = int(n)
 	return nil
@@ -219,7 +219,7 @@ func checkEscape(_ *globals, _, value string) error {
 	if len(value) == 1 && value != "^" || len(value) == 2 && value[0] == '^' {
 		return nil
 	}
-	return usageError(fmt.Sprintf("Invalid string '%s' for escape sequence", value))
+	return worded(fmt.Sprintf("Invalid string '%s' for escape sequence", value))
 }
 
 func setVersion(g *globals, _, value string) error {

@@ -16,13 +16,14 @@ const (
 	numberOption                   // takes a number
 )
 
-// option is one option of a command. Every option that takes a value may
-// also be given without its name: such words fill the options in the order
-// of the table.
+// option is one option of a command. An option that takes a value may also
+// be given without its name, unless it is named: such words fill the options
+// in the order of the table.
 type option struct {
 	name     string
 	kind     optionKind
 	required bool
+	named    bool
 	help     string
 
 	// complete returns the values that may stand here; nil if unknown.
@@ -72,7 +73,7 @@ func (in invocation) has(name string) bool {
 func (in invocation) text(name string) (string, error) {
 	value, ok := in.values[name]
 	if ok && value == "" {
-		return "", usageError(fmt.Sprintf("Failed to get option '%s': Option argument is empty", name))
+		return "", worded(fmt.Sprintf("Failed to get option '%s': Option argument is empty", name))
 	}
 	return value, nil
 }
@@ -86,15 +87,16 @@ func (in invocation) number(name string, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(strings.TrimLeft(value, " \t\n"))
 	if err != nil || n < 1 || n > most {
-		return 0, usageError(fmt.Sprintf("Numeric value '%s' for <%s> option is malformed or out of range", value, name))
+		return 0, worded(fmt.Sprintf("Numeric value '%s' for <%s> option is malformed or out of range", value, name))
 	}
 	return n, nil
 }
 
-// usageError is a mistake in the command line, worded as virsh words it.
-type usageError string
+// worded is an error in the words of virsh or libvirt, which are not in the
+// style of Go's errors.
+type worded string
 
-func (e usageError) Error() string { return string(e) }
+func (e worded) Error() string { return string(e) }
 
 // grammar parses words against the command table.
 type grammar struct {
@@ -131,7 +133,7 @@ func (g grammar) parse(sentences [][]string) ([]invocation, error) {
 func (g grammar) parseOne(words []string) (invocation, error) {
 	cmd := g.command(words[0])
 	if cmd == nil {
-		return invocation{}, usageError(fmt.Sprintf("unknown command: '%s'", words[0]))
+		return invocation{}, worded(fmt.Sprintf("unknown command: '%s'", words[0]))
 	}
 	if cmd.raw {
 		return invocation{cmd: cmd, raw: words[1:]}, nil
@@ -214,21 +216,21 @@ func (p *argumentParser) named(word string) error {
 		if p.cmd.name == "help" {
 			return nil // help ignores what it does not know
 		}
-		return usageError(fmt.Sprintf("command '%s' doesn't support option --%s", p.cmd.name, name))
+		return worded(fmt.Sprintf("command '%s' doesn't support option --%s", p.cmd.name, name))
 	}
 	if _, seen := p.values[name]; seen {
-		return usageError(fmt.Sprintf("option --%s already seen", name))
+		return worded(fmt.Sprintf("option --%s already seen", name))
 	}
 	if o.kind == flagOption {
 		if inline {
-			return usageError(fmt.Sprintf("invalid '=' after option --%s", name))
+			return worded(fmt.Sprintf("invalid '=' after option --%s", name))
 		}
 		p.set(o, "")
 		return nil
 	}
 	if !inline {
 		if len(p.words) == 0 {
-			return usageError(fmt.Sprintf("expected syntax: --%s <%s>", name, o.kind))
+			return worded(fmt.Sprintf("expected syntax: --%s <%s>", name, o.kind))
 		}
 		value, p.words = p.words[0], p.words[1:]
 	}
@@ -240,7 +242,7 @@ func (p *argumentParser) named(word string) error {
 func (p *argumentParser) data(word string) error {
 	for i := range p.cmd.options {
 		o := &p.cmd.options[i]
-		if _, seen := p.values[o.name]; !seen && o.kind != flagOption {
+		if _, seen := p.values[o.name]; !seen && o.kind != flagOption && !o.named {
 			p.set(o, word)
 			return nil
 		}
@@ -248,7 +250,7 @@ func (p *argumentParser) data(word string) error {
 	if p.cmd.name == "help" {
 		return nil
 	}
-	return usageError(fmt.Sprintf("unexpected data '%s'", word))
+	return worded(fmt.Sprintf("unexpected data '%s'", word))
 }
 
 func (p *argumentParser) set(o *option, value string) {

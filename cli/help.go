@@ -45,7 +45,7 @@ func help(_ context.Context, sh *shell, in invocation) error {
 			return nil
 		}
 	}
-	return usageError(fmt.Sprintf("command or command group '%s' doesn't exist", topic))
+	return worded(fmt.Sprintf("command or command group '%s' doesn't exist", topic))
 }
 
 // printGroup prints a heading and the commands under it.

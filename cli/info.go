@@ -17,37 +17,48 @@ func netInfo(ctx context.Context, sh *shell, in invocation) error {
 	if err != nil {
 		return err
 	}
-	line := func(label, value string) { sh.printf("%-15s %s\n", label+":", value) }
-	line("Name", n.Name)
-	line("UUID", formatUUID(n.UUID))
-	active, err := sh.conn.isActive(ctx, n)
-	switch {
-	case err == nil:
-		line("Active", choose(active, "yes", "no"))
-	case !isAnswer(err):
-		return err
-	}
-	persistent, err := sh.conn.isPersistent(ctx, n)
-	switch {
-	case err == nil:
-		line("Persistent", choose(persistent, "yes", "no"))
-	case isAnswer(err):
-		line("Persistent", "unknown")
-	default:
-		return err
-	}
-	autostart, err := sh.autostartText(ctx, n)
-	if err != nil {
-		return err
-	}
-	line("Autostart", autostart)
-	bridge, err := sh.conn.bridge(ctx, n)
-	if err == nil {
-		line("Bridge", bridge)
-	} else if !isAnswer(err) {
-		return err
+	active, activeErr := sh.conn.isActive(ctx, n)
+	persistent, persistentErr := sh.persistentText(ctx, n)
+	autostart, autostartErr := sh.autostartText(ctx, n)
+	bridge, bridgeErr := sh.conn.bridge(ctx, n)
+	for _, l := range []infoLine{
+		{"Name", n.Name, nil},
+		{"UUID", formatUUID(n.UUID), nil},
+		{"Active", choose(active, "yes", "no"), activeErr},
+		{"Persistent", persistent, persistentErr},
+		{"Autostart", autostart, autostartErr},
+		{"Bridge", bridge, bridgeErr},
+	} {
+		if err := sh.info(l); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// infoLine is a line of net-info; err says why its value is not known.
+type infoLine struct {
+	label, value string
+	err          error
+}
+
+// info prints a line, or leaves it out if the daemon has no answer.
+func (sh *shell) info(l infoLine) error {
+	if isAnswer(l.err) {
+		return nil
+	}
+	if l.err == nil {
+		sh.printf("%-15s %s\n", l.label+":", l.value)
+	}
+	return l.err
+}
+
+func (sh *shell) persistentText(ctx context.Context, n libvirt.Network) (string, error) {
+	persistent, err := sh.conn.isPersistent(ctx, n)
+	if isAnswer(err) {
+		return "unknown", nil
+	}
+	return choose(persistent, "yes", "no"), err
 }
 
 // bridge returns the name of a network's bridge; a network without one is an

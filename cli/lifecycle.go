@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/digitalocean/go-libvirt"
 )
@@ -49,15 +49,15 @@ func fromFile(sh *shell, in invocation, verb string, do func(doc string) (libvir
 func readXMLFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", usageError(fmt.Sprintf("Failed to open file '%s': %s", path, systemText(err)))
+		return "", worded(fmt.Sprintf("Failed to open file '%s': %s", path, systemText(err)))
 	}
 	defer f.Close()
 	doc, err := io.ReadAll(io.LimitReader(f, maxXML+1))
 	if err == nil && len(doc) > maxXML {
-		err = errors.New("Value too large for defined data type") //nolint:staticcheck // the C library's words
+		err = syscall.EOVERFLOW
 	}
 	if err != nil {
-		return "", usageError(fmt.Sprintf("Failed to read file '%s': %s", path, systemText(err)))
+		return "", worded(fmt.Sprintf("Failed to read file '%s': %s", path, systemText(err)))
 	}
 	return string(doc), nil
 }

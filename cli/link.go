@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -169,7 +168,7 @@ func (l *link) Close() error {
 func (l *link) lost() error {
 	if c, ok := l.Conn.(interface{ diagnosis() string }); ok {
 		if said := c.diagnosis(); said != "" {
-			return fmt.Errorf("Cannot recv data: %s: Connection reset by peer", said) //nolint:staticcheck // libvirt's words
+			return worded("Cannot recv data: " + said + ": Connection reset by peer")
 		}
 	}
 	cause := io.EOF
@@ -180,7 +179,7 @@ func (l *link) lost() error {
 	case errors.Is(cause, errKeepalive):
 		return errors.New("internal error: connection closed due to keepalive timeout")
 	case errors.Is(cause, io.EOF), errors.Is(cause, net.ErrClosed), errors.Is(cause, io.ErrUnexpectedEOF):
-		return usageError("End of file while reading data: Input/output error")
+		return worded("End of file while reading data: Input/output error")
 	}
-	return usageError("Cannot recv data: " + systemText(cause))
+	return worded("Cannot recv data: " + systemText(cause))
 }

@@ -14,7 +14,7 @@ import (
 // netList runs net-list.
 func netList(ctx context.Context, sh *shell, in invocation) error {
 	if countGiven(in, "table", "name", "uuid") > 1 {
-		return usageError("Only one argument from --table, --name and --uuid may be specified.")
+		return worded("Only one argument from --table, --name and --uuid may be specified.")
 	}
 	list, err := sh.conn.listNetworks(ctx, listFlags(in))
 	if err != nil {

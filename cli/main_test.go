@@ -14,7 +14,13 @@ import (
 // can start it as a process; its daemon is the fake one.
 const actAsMain = "VNETMGR_TEST_MAIN"
 
+// actAsRelay makes the test binary be netcat.
+const actAsRelay = "VNETMGR_TEST_RELAY"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(actAsRelay) != "" {
+		os.Exit(relay(os.Args[1:], os.Stdin, os.Stdout))
+	}
 	if os.Getenv(actAsMain) == "" {
 		os.Exit(m.Run())
 	}

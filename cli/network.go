@@ -60,7 +60,7 @@ func (s *session) networkByName(ctx context.Context, name string) (n libvirt.Net
 func (s *session) networkByUUID(ctx context.Context, text string) (n libvirt.Network, err error) {
 	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(raw) != len(n.UUID) {
-		return n, usageError("uuidstr in virNetworkLookupByUUIDString must be a valid UUID")
+		return n, worded("uuidstr in virNetworkLookupByUUIDString must be a valid UUID")
 	}
 	err = s.do(ctx, "virNetworkLookupByUUIDString", func() (err error) {
 		n, err = s.virt.NetworkLookupByUUID(libvirt.UUID(raw))

@@ -30,7 +30,7 @@ func (sh *shell) prepare() error {
 	if sh.opts.logFile != "" {
 		log, err := openLog(sh.opts.logFile)
 		if err != nil {
-			return usageError("failed to open the log file. check the log file path")
+			return worded("failed to open the log file. check the log file path")
 		}
 		sh.log = log
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,12 +40,11 @@ func (sh *shell) startDaemon(ctx context.Context, socket string) error {
 	if answers(ctx, socket) {
 		return nil
 	}
-	logPath := filepath.Join(dir, "daemon.log")
-	exited, err := sh.spawnDaemon(logPath)
+	d, err := sh.spawnDaemon(filepath.Join(dir, "daemon.log"))
 	if err != nil {
 		return fmt.Errorf("cannot start the vnetmgr daemon: %w", err)
 	}
-	return waitForDaemon(ctx, socket, logPath, exited)
+	return d.wait(ctx, socket)
 }
 
 // answers reports whether something accepts connections at socket.
@@ -86,10 +86,16 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// startedDaemon is a daemon that we started.
+type startedDaemon struct {
+	log    string // its standard output and error
+	before int64  // length of the log before it
+	exited <-chan error
+}
+
 // spawnDaemon starts this program as a daemon in a session of its own, with
 // nothing of our standard streams, so that a pipe we write to ends with us.
-// The channel yields how it ended.
-func (sh *shell) spawnDaemon(logPath string) (<-chan error, error) {
+func (sh *shell) spawnDaemon(logPath string) (*startedDaemon, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -99,6 +105,10 @@ func (sh *shell) spawnDaemon(logPath string) (<-chan error, error) {
 		return nil, err
 	}
 	defer log.Close()
+	before, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(self, daemonCommand)
 	if sh.opts.socket != "" {
 		cmd.Args = []string{self, "--socket", sh.opts.socket, daemonCommand}
@@ -111,22 +121,22 @@ func (sh *shell) spawnDaemon(logPath string) (<-chan error, error) {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }() // ends with the daemon or with us
-	return exited, nil
+	return &startedDaemon{log: logPath, before: before, exited: exited}, nil
 }
 
-// waitForDaemon waits until the daemon answers, has exited, or ctx ends.
-func waitForDaemon(ctx context.Context, socket, logPath string, exited <-chan error) error {
+// wait waits until the daemon answers, has exited, or ctx ends.
+func (d *startedDaemon) wait(ctx context.Context, socket string) error {
 	tick := time.NewTicker(startPoll)
 	defer tick.Stop()
 	for !answers(ctx, socket) {
 		select {
-		case err := <-exited:
-			return startFailure(fmt.Sprintf("the vnetmgr daemon ended at its start (%s)", endText(err)), logPath)
+		case err := <-d.exited:
+			return d.failure(fmt.Sprintf("the vnetmgr daemon ended at its start (%s)", endText(err)))
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return errInterrupted
 			}
-			return startFailure(fmt.Sprintf("the vnetmgr daemon did not answer at %s within %s", socket, startTimeout), logPath)
+			return d.failure(fmt.Sprintf("the vnetmgr daemon did not answer at %s within %s", socket, startTimeout))
 		case <-tick.C:
 		}
 	}
@@ -140,13 +150,14 @@ func endText(err error) string {
 	return err.Error()
 }
 
-// startFailure adds the end of the daemon's log to what is known.
-func startFailure(what, logPath string) error {
-	text, err := os.ReadFile(logPath)
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if err != nil || lines[0] == "" {
-		return fmt.Errorf("%s; its log is %s", what, logPath)
+// failure adds the end of what the daemon logged to what is known.
+func (d *startedDaemon) failure(what string) error {
+	text, err := os.ReadFile(d.log)
+	logged := strings.TrimSpace(string(text[min(int(d.before), len(text)):]))
+	if err != nil || logged == "" {
+		return fmt.Errorf("%s; its log is %s", what, d.log)
 	}
+	lines := strings.Split(logged, "\n")
 	tail := lines[max(0, len(lines)-logTail):]
-	return fmt.Errorf("%s; the end of %s is:\n%s", what, logPath, strings.Join(tail, "\n"))
+	return fmt.Errorf("%s; the end of %s is:\n%s", what, d.log, strings.Join(tail, "\n"))
 }

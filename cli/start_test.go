@@ -116,12 +116,14 @@ func TestConcurrentStartersStartOneDaemon(t *testing.T) {
 func TestDaemonThatDiesSaysWhy(t *testing.T) {
 	socket := daemonSocket(t)
 	log := filepath.Join(filepath.Dir(socket), "daemon.log")
-	got := runProcess(t, []string{"VNETMGR_TEST_DIE=1"}, "--socket", socket, "-q", "net-list")
 	want := result{Status: 1, Err: "error: failed to connect to the hypervisor\n" +
 		"error: the vnetmgr daemon ended at its start (exit status 1); the end of " + log + " is:\n" +
 		"error: UDP port 67 is held by dnsmasq\n"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for range 2 { // the second time, the first one's end is not repeated
+		got := runProcess(t, []string{"VNETMGR_TEST_DIE=1"}, "--socket", socket, "-q", "net-list")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }
 

@@ -64,12 +64,12 @@ var modularDaemons = map[string]string{
 func parseTarget(uri string, readOnly bool, getenv func(string) string) (target, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme == "" {
-		return target{}, usageError("no connection driver available for " + uri)
+		return target{}, worded("no connection driver available for " + uri)
 	}
 	driver, transport, explicit := strings.Cut(u.Scheme, "+")
 	daemon, known := modularDaemons[driver]
 	if !known {
-		return target{}, usageError("no connection driver available for " + uri)
+		return target{}, worded("no connection driver available for " + uri)
 	}
 	if !explicit {
 		transport = "unix"
@@ -128,11 +128,11 @@ func (t target) check() error {
 		return nil
 	case "ssh", "tcp", "tls", "libssh", "libssh2":
 		if t.host == "" {
-			return usageError(fmt.Sprintf("missing server part in URI for transport '%s'", t.transport))
+			return worded(fmt.Sprintf("missing server part in URI for transport '%s'", t.transport))
 		}
 		return nil
 	}
-	return usageError(fmt.Sprintf("invalid argument: transport in URL not recognised (should be unix|ssh|tcp|tls|libssh|libssh2): '%s'", t.transport))
+	return worded(fmt.Sprintf("invalid argument: transport in URL not recognised (should be unix|ssh|tcp|tls|libssh|libssh2): '%s'", t.transport))
 }
 
 func exists(path string) bool {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -77,6 +78,7 @@ var virshCases = []virshCase{
 	{args: "net-dhcp-leases|beta|--mac|52:54:00:AA:00:02"},
 	{args: "net-dhcp-leases|beta|--mac|zz"},
 	{args: "net-dhcp-leases|alpha"},
+	{args: "net-dhcp-leases|beta|52:54:00:aa:00:01"},
 	{args: "-q|net-dhcp-leases|beta"},
 	{args: "net-define|testdata/virsh/fresh.xml", changes: true},
 	{args: "net-define|testdata/virsh/alpha.xml|--validate", changes: true},
@@ -116,7 +118,7 @@ var virshCases = []virshCase{
 	{args: "net-event|--event|lifecycle|--timeout|0"},
 	{args: "net-event|--event|lifecycle|--timeout|1"},
 	{args: "-q|net-event|alpha|lifecycle|1"},
-	{args: "net-event|--event|lifecycle|--network|nosuch"},
+	{args: "net-event|--event|lifecycle|--network|nosuch|--timeout|1", differs: "virsh waits for the events of all networks then"},
 	{args: "net-uuid alpha; net-uuid beta"},
 	{args: "net-uuid nosuch; net-uuid beta"},
 	{args: "net-uuid beta; net-uuid nosuch"},
@@ -157,11 +159,11 @@ func TestSameAsVirsh(t *testing.T) {
 		return
 	}
 	startLibvirtd(t)
-	putBack(t)
+	dirty := true
 	for _, c := range virshCases {
 		t.Run(c.args, func(t *testing.T) {
-			want := c.run(t, virshResult)
-			got := c.run(t, func(t *testing.T, args []string, editor string) result {
+			want := c.run(t, &dirty, virshResult)
+			got := c.run(t, &dirty, func(t *testing.T, args []string, editor string) result {
 				return runMain(t, map[string]string{"VNETMGR_SOCKET": libvirtdSocket, "EDITOR": editor}, args...)
 			})
 			diff := cmp.Diff(want, got)
@@ -175,12 +177,13 @@ func TestSameAsVirsh(t *testing.T) {
 	}
 }
 
-// run gives the command line to one program.
-func (c virshCase) run(t *testing.T, program func(*testing.T, []string, string) result) result {
-	if c.changes {
+// run gives the command line to one program; dirty says whether the networks
+// must be put back first.
+func (c virshCase) run(t *testing.T, dirty *bool, program func(*testing.T, []string, string) result) result {
+	if *dirty {
 		putBack(t)
-		defer putBack(t)
 	}
+	*dirty = c.changes
 	r := program(t, strings.Split(c.args, "|"), c.editor)
 	r.Out, r.Err = stable(r.Out), stable(r.Err)
 	return r
@@ -194,8 +197,10 @@ func stable(s string) string {
 
 func virshResult(t *testing.T, args []string, editor string) result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "virsh", args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "EDITOR="+editor, "VISUAL=", "LIBVIRT_DEFAULT_URI=network:///system")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "virsh", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "EDITOR="+editor, "VISUAL="+editor, "LIBVIRT_DEFAULT_URI=network:///system")
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()

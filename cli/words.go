@@ -91,7 +91,7 @@ func (r *wordReader) word() (string, error) {
 			double = !double
 		case c == '\\' && !single:
 			if r.rest == "" {
-				return "", usageError(`dangling \`)
+				return "", worded(`dangling \`)
 			}
 			if r.rest[0] != '\n' {
 				out.WriteByte(r.rest[0])
@@ -102,7 +102,7 @@ func (r *wordReader) word() (string, error) {
 		}
 	}
 	if double {
-		return "", usageError(`missing "`)
+		return "", worded(`missing "`)
 	}
 	return out.String(), nil
 }

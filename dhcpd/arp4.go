@@ -43,7 +43,10 @@ func parseARP(b []byte) (sighting, bool) {
 // readARP waits for an ARP packet and returns it, in b.
 func (c *Conn4) readARP(b []byte) ([]byte, error) {
 	n, _, err := c.arp.ReadFrom(b)
-	return b[:n], err
+	if err != nil {
+		return nil, err
+	}
+	return b[:n], nil
 }
 
 // askARP asks all on the link who uses an address. It asks in our name, as any

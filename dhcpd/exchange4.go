@@ -3,6 +3,7 @@ package dhcpd
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -19,8 +20,10 @@ type exchange4 struct {
 	*Server4
 	conn *Conn4
 
-	probing probing4  // guarded by Server4.mu
-	replies []*frame4 // of the packets read together; guarded by Server4.mu
+	// Guarded by Server4.mu.
+	probing  probing4
+	replies  []*frame4 // to the packets read together
+	warnings limiter
 
 	outMu   sync.Mutex // guards what follows
 	out     []*frame4  // whose leases are on disk
@@ -31,7 +34,7 @@ type exchange4 struct {
 }
 
 func newExchange4(s *Server4, c *Conn4) *exchange4 {
-	return &exchange4{Server4: s, conn: c, probing: newProbing4()}
+	return &exchange4{Server4: s, conn: c, probing: newProbing4(), warnings: newLimiter(time.Minute/4, 8)}
 }
 
 // readRequests answers requests until reading fails.
@@ -114,6 +117,10 @@ func (x *exchange4) handle(a *asked4) {
 		return
 	case declineLease:
 		x.counts.conflicts.Add(1)
+		x.warn(now, "a guest found its address in use", a.request.mac, answer.change.lease.Addr)
+	}
+	if a.request.kind == dhcpv4.MessageTypeDiscover && answer.reply == nil && !a.request.giaddr.IsValid() {
+		x.warn(now, "no address is left", a.request.mac, netip.Addr{})
 	}
 	answer.change.apply(now, x.leases, nil)
 	if answer.change.kind == offerAddr {
@@ -121,6 +128,19 @@ func (x *exchange4) handle(a *asked4) {
 	} else {
 		x.reply(answer.reply)
 	}
+}
+
+// warn logs what an administrator should know, a few times a minute at most,
+// as guests can cause it at will. The server is locked.
+func (x *exchange4) warn(now time.Time, what string, mac net.HardwareAddr, a netip.Addr) {
+	if !x.warnings.allow(now) {
+		return
+	}
+	args := []any{"mac", mac.String()}
+	if a.IsValid() {
+		args = append(args, "addr", a)
+	}
+	x.log.Warn(what, args...)
 }
 
 // trace logs a request at level debug.

@@ -113,10 +113,8 @@ func describe(t testing.TB, p *reply4) string {
 	} else {
 		s = append(s, m.MessageType().String())
 	}
-	for name, ip := range map[string]net.IP{"": m.YourIPAddr} {
-		if !ip.IsUnspecified() {
-			s = append(s, name+ip.String())
-		}
+	if !m.YourIPAddr.IsUnspecified() {
+		s = append(s, m.YourIPAddr.String())
 	}
 	s = append(s, "to "+destination(p))
 	if m.BootFileName != "" {
@@ -407,4 +405,61 @@ func converse(t *testing.T, s *service4, leases *lease.Table, a ask) string {
 		t.Fatal(err)
 	}
 	return describe(t, answer.reply)
+}
+
+// What ARP tells between OFFER and REQUEST comes in time.
+func TestAddressSeenInUseAfterItsOfferIsRefused(t *testing.T) {
+	s, leases := newService4(testConfig()), lease.NewTable()
+	leases.SetPool(s.pool())
+	converse(t, s, leases, ask{kind: discover, mac: 1})
+	if got := leases.Seen(addr("192.168.122.27"), macOf(0x77), time.Now().Add(avoidTime)); got != lease.Stranger {
+		t.Fatalf("sighting is %v", got)
+	}
+	for _, step := range []struct {
+		ask  ask
+		want string
+	}{
+		{ask{kind: request, mac: 1, ip: "192.168.122.27", server: us}, "NAK to all 56=address in use"},
+		{ask{kind: discover, mac: 1}, "OFFER 192.168.122.28 to mac 1" + basics},
+	} {
+		if diff := cmp.Diff(step.want, converse(t, s, leases, step.ask)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestOptionsThatDoNotFitAreLeftOut(t *testing.T) {
+	cfg := testConfig()
+	cfg.Domain = strings.Repeat("long.", 48) + "example"
+	s, leases := newService4(cfg), lease.NewTable()
+	leases.SetPool(s.pool())
+	for _, tt := range []struct {
+		max    uint16
+		agent  string
+		domain bool
+	}{
+		{0, "", true},
+		{0, strings.Repeat("x", 200), false},
+		{1000, strings.Repeat("x", 200), true},
+	} {
+		got := converse(t, s, leases, ask{kind: discover, mac: 1, prl: everything, max: tt.max, agent: tt.agent})
+		if has := strings.Contains(got, "15=long"); has != tt.domain {
+			t.Errorf("client that takes %d bytes: %s", tt.max, got)
+		}
+		if !strings.Contains(got, "26=1400") || strings.Contains(got, "82=") != (tt.agent != "") {
+			t.Errorf("client that takes %d bytes: %s", tt.max, got)
+		}
+	}
+}
+
+func TestFrameHasFullChecksums(t *testing.T) {
+	payload := ask{kind: discover, mac: 1}.encode(t)
+	b := append(make([]byte, ipUDPHeader), payload...)
+	sealDatagram4(b, addr(us), addr("192.168.122.27"))
+	if got := fold(sum16(b[:20], 0)); got != 0xffff {
+		t.Errorf("IP checksum is off: %x", got)
+	}
+	if got := fold(sum16(b[20:], sum16(b[12:20], 17+uint32(len(b)-20)))); got != 0xffff {
+		t.Errorf("UDP checksum is off: %x", got)
+	}
 }

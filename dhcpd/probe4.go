@@ -24,9 +24,9 @@ const (
 	maxProbing = 64
 	// maxTries bounds the addresses that are tried for one DISCOVER.
 	maxTries = 8
-	// The rates, per second, of probes sent and ARP packets read.
-	probeRate, probeBurst = 100, 100
-	arpRate, arpBurst     = 500, 500
+	// How often, and how many at once, probes are sent and ARP packets read.
+	probeEvery, probeBurst = 10 * time.Millisecond, 100
+	arpEvery, arpBurst     = 2 * time.Millisecond, 500
 )
 
 // probing4 is what is being found out about addresses.
@@ -47,7 +47,7 @@ func newProbing4() probing4 {
 	return probing4{
 		offers: make(map[netip.Addr]*probedOffer),
 		proven: make(map[netip.Addr]time.Time),
-		rate:   newLimiter(probeRate, probeBurst),
+		rate:   newLimiter(probeEvery, probeBurst),
 	}
 }
 
@@ -115,10 +115,10 @@ func (x *exchange4) prove(addr netip.Addr, o *probedOffer) {
 }
 
 // readARP notes who uses which address, until reading fails. It reads no more
-// than arpRate packets a second; the kernel drops what is beyond.
+// than arpBurst packets at once and one every arpEvery; the kernel drops what is beyond.
 func (x *exchange4) readARP(ctx context.Context) error {
 	b := make([]byte, 2*arpSize)
-	rate := newLimiter(arpRate, arpBurst)
+	rate := newLimiter(arpEvery, arpBurst)
 	for {
 		got, err := x.conn.readARP(b)
 		if err != nil {
@@ -129,7 +129,7 @@ func (x *exchange4) readARP(ctx context.Context) error {
 			x.sighted(now, s)
 		}
 		if !rate.allow(now) {
-			pause(ctx, time.Second/arpRate)
+			pause(ctx, arpEvery)
 		}
 	}
 }
@@ -140,12 +140,20 @@ func (x *exchange4) sighted(now time.Time, s sighting) {
 	x.mu.Lock()
 	known := x.service.subnet.Contains(s.addr) && s.addr != x.service.addr
 	x.mu.Unlock()
-	if !known || x.leases.Seen(s.addr, s.mac, now.Add(avoidTime)) != lease.Stranger {
+	if !known {
+		return
+	}
+	found := x.leases.Seen(s.addr, s.mac, now.Add(avoidTime))
+	if found == lease.Rightful {
 		return
 	}
 	x.mu.Lock()
 	defer x.flush()
 	defer x.mu.Unlock()
+	if found == lease.Conflict {
+		x.warn(now, "a guest uses another's address", s.mac, s.addr)
+		return
+	}
 	delete(x.probing.proven, s.addr)
 	o := x.probing.offers[s.addr]
 	if o == nil {
@@ -154,6 +162,7 @@ func (x *exchange4) sighted(now time.Time, s sighting) {
 	o.timer.Stop()
 	delete(x.probing.offers, s.addr)
 	x.counts.conflicts.Add(1)
+	x.warn(now, "a guest uses an address that it was not given", s.mac, s.addr)
 	if o.asked.tries++; o.asked.tries < maxTries {
 		x.handle(o.asked)
 	}
@@ -167,27 +176,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-// limiter lets so many things a second happen, and burst at once.
-type limiter struct {
-	every time.Duration
-	burst time.Duration // the time that burst things take
-	full  time.Time     // when burst will be allowed again
-}
-
-func newLimiter(perSecond, burst int) limiter {
-	every := time.Second / time.Duration(perSecond)
-	return limiter{every: every, burst: every * time.Duration(burst)}
-}
-
-func (l *limiter) allow(now time.Time) bool {
-	if l.full.Before(now) {
-		l.full = now
-	}
-	if l.full.Add(l.every).Sub(now) > l.burst {
-		return false
-	}
-	l.full = l.full.Add(l.every)
-	return true
 }

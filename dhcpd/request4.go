@@ -18,7 +18,6 @@ import (
 type request4 struct {
 	kind      dhcpv4.MessageType // MessageTypeNone: BOOTP
 	xid       dhcpv4.TransactionID
-	secs      uint16
 	broadcast bool // the client cannot receive unicast yet
 	htype     uint8
 	mac       net.HardwareAddr
@@ -66,7 +65,6 @@ func parseRequest4(b []byte) (request4, error) {
 	r := request4{
 		kind:      dhcpv4.MessageTypeNone,
 		xid:       m.TransactionID,
-		secs:      m.NumSeconds,
 		broadcast: m.IsBroadcast(),
 		htype:     uint8(m.HWType),
 		mac:       m.ClientHWAddr,

@@ -79,6 +79,10 @@ func failed(q *query, now time.Time) *entry {
 // newEntry makes an entry of resp, an upstream's response to q that has its
 // question: records that do not belong to the question are dropped.
 func newEntry(q *query, resp []byte, now time.Time) (*entry, error) {
+	// The codec takes a message that ends early for one with less in it.
+	if _, err := ttlOffsets(resp); err != nil {
+		return nil, fmt.Errorf("parse response: %w", err)
+	}
 	var m codec.Msg
 	if err := m.Unpack(resp); err != nil {
 		return nil, fmt.Errorf("parse response: %w", err)
@@ -245,22 +249,24 @@ func negativeLifetime(m *codec.Msg) time.Duration {
 	return 0
 }
 
-// ttlOffsets finds the TTLs in a message that we packed.
+// ttlOffsets finds the TTLs in a message; one that does not hold all that its
+// header says is an error.
 func ttlOffsets(msg []byte) ([]int, error) {
 	off := skipName(msg, headerLen)
 	if off < 0 {
 		return nil, errors.New("bad question")
 	}
 	off += 4
-	n := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:]))
-	ttls := make([]int, 0, n)
-	for range n {
-		r, ok := readRR(msg, off)
-		if !ok {
-			return nil, errors.New("bad record")
+	var ttls []int
+	for section := 6; section < headerLen; section += 2 {
+		for range binary.BigEndian.Uint16(msg[section:]) {
+			r, ok := readRR(msg, off)
+			if !ok {
+				return nil, errors.New("bad record")
+			}
+			ttls = append(ttls, r.ttlAt)
+			off = r.end
 		}
-		ttls = append(ttls, r.ttlAt)
-		off = r.end
 	}
 	return ttls, nil
 }

@@ -250,3 +250,28 @@ func alive(t *testing.T, p *lab.Process) {
 	default:
 	}
 }
+
+// Another program may do to our bridge what it likes.
+func TestDaemonOutlivesWhatOthersDoToItsBridge(t *testing.T) {
+	s := newSite(t)
+	daemon := s.Daemon(t)
+	s.ctl(t, "net-start", "default")
+	g := s.Guest(t, "virbr0", "steady")
+	if _, ok := g.Udhcpc(t); !ok {
+		t.Fatal("no lease")
+	}
+	s.Must(t, "ip", "link", "set", "virbr0", "down")
+	s.Must(t, "ip", "link", "set", "virbr0", "up")
+	if _, ok := g.Udhcpc(t); !ok {
+		t.Error("no lease after the bridge was down")
+	}
+	s.Must(t, "ip", "link", "del", "virbr0")
+	s.ctl(t, "net-list", "--all")
+	s.ctl(t, "net-destroy", "default")
+	s.ctl(t, "net-start", "default")
+	g = s.Guest(t, "virbr0", "again")
+	if _, ok := g.Udhcpc(t); !ok {
+		t.Error("no lease from a network that was destroyed without its bridge and started again")
+	}
+	alive(t, daemon)
+}

@@ -7,14 +7,20 @@ import (
 	"time"
 )
 
-// maxHolds bounds the offers that are held at once: a guest that asks in many
-// names only shortens how long each is held.
-const maxHolds = 8192
+const (
+	// maxHolds bounds the offers that are held at once: a guest that asks in
+	// many names only shortens how long each is held.
+	maxHolds = 8192
+	// patience is how long an offer stands when there is no other address
+	// left; a client that wants it has answered by then.
+	patience = 500 * time.Millisecond
+)
 
 // hold is an address promised to a client.
 type hold struct {
 	client Client
 	key    string // of client
+	since  time.Time
 	until  time.Time
 	place  *place[*slot]
 }
@@ -35,7 +41,8 @@ type avoidance struct {
 
 // Choose returns an address for a client without a lease: the one it was
 // offered, else the one it had last, else the first free one from where its
-// hardware address hashes to, else the one whose lease ended longest ago. It
+// hardware address hashes to, else the one whose lease ended longest ago, else
+// the one that was offered longest ago to a client that never took it. It
 // changes nothing but what has lapsed at now.
 func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
 	t.mu.Lock()
@@ -50,7 +57,21 @@ func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
 	if a, ok := t.pool.choose(hashMAC(c.MAC)); ok {
 		return a, true
 	}
-	return t.chooseEnded(c, now)
+	if a, ok := t.chooseEnded(c, now); ok {
+		return a, true
+	}
+	return t.chooseOffered(now)
+}
+
+// chooseOffered returns the address whose offer is oldest, if it has stood
+// for long enough.
+func (t *Table) chooseOffered(now time.Time) (netip.Addr, bool) {
+	s := t.holds.front()
+	if s == nil || now.Sub(s.hold.since) < patience || s.cur.live() || s.avoid != nil {
+		return netip.Addr{}, false
+	}
+	_, reserved := t.pool.reserved[s.addr]
+	return s.addr, !reserved && t.pool.spanOf(s.addr) != nil
 }
 
 // chooseEnded returns the address whose lease ended longest ago. Those that
@@ -123,7 +144,7 @@ func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
 	}
 	s := t.slotOf(a)
 	t.dropHoldOf(s)
-	s.hold = &hold{client: c, key: key, until: until, place: t.holds.push(s)}
+	s.hold = &hold{client: c, key: key, since: time.Now(), until: until, place: t.holds.push(s)}
 	t.byHold[key] = s
 	t.putLast(s)
 }
@@ -157,18 +178,19 @@ type Sighting int
 
 // What Seen finds.
 const (
-	Rightful Sighting = iota // by the client that has or had it
+	Rightful Sighting = iota // by the client that has or had it, or of no concern
 	Stranger                 // by one who was not given it; it is now avoided
 	Conflict                 // by another than the one who has it
 )
 
 // Seen notes that mac was seen to use an address. A free or offered address
-// is avoided until then.
+// of the pool is avoided until then; a reserved one is the administrator's
+// word against a guest's.
 func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighting {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.slots[a]
-	if s == nil && t.pool.spanOf(a) == nil || t.closed {
+	if _, reserved := t.pool.reserved[a]; reserved || s == nil && t.pool.spanOf(a) == nil || t.closed {
 		return Rightful
 	}
 	if s != nil {

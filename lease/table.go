@@ -167,18 +167,22 @@ func (t *Table) ofClient(c Client) *slot {
 // Leases returns the live leases that are on disk, in the order in which they
 // were given or last renewed.
 func (t *Table) Leases() []Lease {
+	type ordered struct {
+		*record
+		order uint64
+	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	live := make([]*slot, 0, len(t.byClient))
+	live := make([]ordered, 0, len(t.byClient))
 	for _, s := range t.slots {
 		if s.durable.live() {
-			live = append(live, s)
+			live = append(live, ordered{s.durable, s.order})
 		}
 	}
-	slices.SortFunc(live, func(a, b *slot) int { return compare(a.order, b.order) })
+	t.mu.Unlock()
+	slices.SortFunc(live, func(a, b ordered) int { return compare(a.order, b.order) })
 	leases := make([]Lease, len(live))
-	for i, s := range live {
-		leases[i] = s.durable.Lease
+	for i, l := range live {
+		leases[i] = l.Lease
 	}
 	return leases
 }
@@ -223,6 +227,29 @@ func (t *Table) Bind(l Lease, done func(error)) error {
 	t.change(&o, s, r)
 	t.commit(o)
 	return nil
+}
+
+// Import binds leases that another program gave, and waits until they are on
+// disk. One whose address or client has a lease already is left out. It
+// returns how many were taken over.
+func (t *Table) Import(leases []Lease) (int, error) {
+	results := make(chan error, len(leases))
+	bound := 0
+	for _, l := range leases {
+		_, taken := t.Lookup(l.Addr)
+		_, has := t.LookupClient(l.Client())
+		if taken || has || t.Bind(l, func(err error) { results <- err }) != nil {
+			continue
+		}
+		bound++
+	}
+	var errs []error
+	for range bound {
+		if err := <-results; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return bound - len(errs), errors.Join(errs...)
 }
 
 // giveUp ends the lease in s, if it is not addr's.

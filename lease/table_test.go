@@ -150,6 +150,38 @@ func TestHeldAddressIsOfferedToNobodyElse(t *testing.T) {
 	})
 }
 
+func TestUntakenOfferGivesWayWhenNothingElseIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := smallTable()
+		defer table.close()
+		for n := range 4 {
+			a := addr(choose(t, table, n))
+			table.Hold(a, client(n), time.Now().Add(30*time.Second))
+		}
+		if a := choose(t, table, 9); a != "none" {
+			t.Errorf("chose %s, which was offered just now", a)
+		}
+		time.Sleep(time.Second)
+		first := addr(choose(t, table, 0))
+		if a := choose(t, table, 9); a != first.String() {
+			t.Errorf("chose %s, want the oldest offer's %s", a, first)
+		}
+		table.Hold(first, client(9), time.Now().Add(30*time.Second))
+		if table.Available(first, client(0), time.Now()) {
+			t.Error("the address is still the first client's")
+		}
+	})
+}
+
+func TestReservedAddressIsNotLostToAStranger(t *testing.T) {
+	table := NewTable()
+	table.SetPool(Pool{Ranges: []Range{{addr("10.0.0.2"), addr("10.0.0.9")}}, Reserved: []netip.Addr{addr("10.0.0.3")}})
+	table.Seen(addr("10.0.0.3"), mac(9), time.Now().Add(time.Minute))
+	if !table.Available(addr("10.0.0.3"), client(1), time.Now()) {
+		t.Error("a stranger's word keeps the reserved address from its client")
+	}
+}
+
 func TestDeclinedAddressIsAvoidedForATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := smallTable()

@@ -343,7 +343,7 @@ func TestRestartAdoptsWithoutTouchingAnything(t *testing.T) {
 	}
 	s.ns.Run(t, "ip link add g type veth peer name g2; ip link set g master virbr7; ip link set g up")
 	before, listed := s.kernelState(), s.List()
-	monitor := s.ns.Start(t, "ip", "monitor", "link", "address", "route")
+	monitor := s.ns.Start(t, "sh", "-c", "exec ip monitor link address route 2>/dev/null")
 	s.stop()
 	s.start()
 	if diff := cmp.Diff(before, s.kernelState()); diff != "" {

@@ -26,7 +26,7 @@ func (s *services) stop() {
 }
 
 // server is one server with open sockets. serve blocks until ctx ends or the
-// sockets fail; close releases sockets that serve was never called with.
+// sockets fail; close releases them afterwards.
 type server struct {
 	serve func(ctx context.Context) error
 	close func()
@@ -75,7 +75,7 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 		srv, err := o.open()
 		if err != nil {
 			log.Error("server not started, trying on", "server", o.what, "err", err)
-			srv = server{serve: func(context.Context) error { return err }}
+			srv = server{serve: func(context.Context) error { return err }, close: func() {}}
 		}
 		s.running.Go(func() { keep(ctx, log, o, srv) })
 	}
@@ -100,6 +100,7 @@ func keep(ctx context.Context, log *slog.Logger, o opener, srv server) {
 	for {
 		began := time.Now()
 		err := srv.serve(ctx)
+		srv.close()
 		if ctx.Err() != nil {
 			return
 		}
@@ -166,7 +167,6 @@ func (m *Manager) openDNS(srv *dns.Server, link string, addr netip.Addr) opener 
 			go func() { failed <- srv.ServeTCP(ctx, tcp) }()
 			err := <-failed
 			cancel()
-			closeBoth()
 			<-failed
 			return err
 		}}, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -24,6 +25,7 @@ import (
 func runDaemon(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
 	config := flags.String("config", defaultSettings, "settings `file`")
+	socket := flags.String("socket", os.Getenv("VNETMGR_SOCKET"), "serve on `path` and path-ro, rather than in the settings' run_dir")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,20 +36,23 @@ func runDaemon(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *socket == "" {
+		*socket = filepath.Join(s.RunDir, "vnetmgr-sock")
+	}
 	log, err := s.logger()
 	if err != nil {
 		return err
 	}
-	return serve(ctx, log, s)
+	return serve(ctx, log, s, *socket)
 }
 
-func serve(ctx context.Context, log *slog.Logger, s settings) error {
+func serve(ctx context.Context, log *slog.Logger, s settings, socket string) error {
 	for _, dir := range []string{s.RunDir, s.StateDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
-	listeners, err := listen(log, s)
+	listeners, err := listen(log, s, socket)
 	if err != nil {
 		return err
 	}
@@ -92,19 +97,19 @@ type listener struct {
 
 // listen opens our own sockets, or takes over those that systemd opened, and
 // libvirt's where no other daemon serves them.
-func listen(log *slog.Logger, s settings) ([]listener, error) {
+func listen(log *slog.Logger, s settings, socket string) ([]listener, error) {
 	if passed, err := activation.ListenersWithNames(); err != nil {
 		return nil, fmt.Errorf("take over systemd's sockets: %w", err)
 	} else if len(passed) > 0 {
 		return inherited(passed), nil
 	}
 	var all []listener
-	for _, name := range []string{"vnetmgr-sock", "vnetmgr-sock-ro"} {
-		l, err := rpc.ListenUnix(filepath.Join(s.RunDir, name), 0o666)
+	for _, path := range []string{socket, socket + "-ro"} {
+		l, err := rpc.ListenUnix(path, 0o666)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, listener{l, name == "vnetmgr-sock-ro"})
+		all = append(all, listener{l, path != socket})
 	}
 	if !s.LibvirtSockets {
 		return all, nil
@@ -123,14 +128,14 @@ func listen(log *slog.Logger, s settings) ([]listener, error) {
 	return all, nil
 }
 
-// inherited sorts systemd's sockets by the FileDescriptorName= of their unit:
-// those named "ro" or ending in "-ro" are read-only.
+// inherited sorts systemd's sockets by the FileDescriptorName=, by default
+// their unit's name: those ending in "-ro" are read-only.
 func inherited(passed map[string][]net.Listener) []listener {
 	var all []listener
 	for name, ls := range passed {
-		ro := name == "ro" || len(name) > 3 && name[len(name)-3:] == "-ro" || len(name) > 10 && name[len(name)-10:] == "-ro.socket"
+		readOnly := strings.HasSuffix(strings.TrimSuffix(name, ".socket"), "-ro")
 		for _, l := range ls {
-			all = append(all, listener{l, ro})
+			all = append(all, listener{l, readOnly})
 		}
 	}
 	return all
