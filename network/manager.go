@@ -28,6 +28,9 @@ type Config struct {
 	// ResolvConf and Hosts are the host's /etc/resolv.conf and /etc/hosts.
 	ResolvConf string
 	Hosts      string
+	// Hook is the script that is run at the steps of a network's life, with
+	// those in the directory Hook+".d"; "" runs none.
+	Hook string
 }
 
 // Manager holds every network and is the only one to change the host.

@@ -71,9 +71,9 @@ func (m *Manager) createTransient(ctx context.Context, e *entry, n *xmlnet.Netwo
 	return nil
 }
 
-// start brings n up as e's live definition; m.change is held. When it fails,
-// the host and the disk are as before.
-func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error {
+// startUnhooked brings n up as e's live definition; m.change is held. When it
+// fails, the host and the disk are as before.
+func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network) error {
 	have, err := m.host.Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observe the host: %w", err)
@@ -102,21 +102,40 @@ func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error 
 // bringUp applies p and starts its servers; on failure it applies the state
 // without it. No guest is on the bridge before the rules are.
 func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	if err := m.host.ApplyBridge(ctx, *p.Bridge); err != nil {
-		return nil, err
-	}
-	err := m.host.ApplyRules(ctx, m.ruleset(p.NAT))
+	s, err := m.build(ctx, e, n, p)
 	if err == nil {
-		var s *services
-		if s, err = m.serve(e, n, p); err == nil {
-			return s, nil
-		}
+		return s, nil
 	}
 	// The client may be gone by now, and its context with it.
 	ctx = context.WithoutCancel(ctx)
+	if errors.Is(err, bridge.ErrLinkExists) {
+		return nil, err // nothing was made
+	}
 	return nil, errors.Join(err,
 		m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
+}
+
+// build does bringUp's steps. Forwarding comes last: once on it stays on, so
+// it must not be the one trace of a start that failed.
+func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
+	still := *p.Bridge
+	still.Forward4, still.Forward6 = false, false
+	if err := m.host.ApplyBridge(ctx, still); err != nil {
+		return nil, err
+	}
+	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
+		return nil, err
+	}
+	s, err := m.serve(e, n, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.host.ApplyBridge(ctx, *p.Bridge); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
 }
 
 // ruleset is that of all active networks, and one more.
@@ -178,5 +197,6 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Bridge.Name)
+	m.hookStopped(n)
 	return errors.Join(errs...)
 }

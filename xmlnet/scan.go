@@ -45,7 +45,7 @@ type openElement struct {
 
 // rootElement is the outermost element that a document must have.
 type rootElement struct {
-	name  string
+	name  string // "" for any
 	is    *element
 	wrong func(got string) error // refuses another one
 }
@@ -135,7 +135,7 @@ func (s *scanner) begin(e *openElement, t xml.StartElement, offset int64) error 
 	if len(s.tokens) > 0 {
 		return s.errorAt(offset, "Extra content at the end of the document")
 	}
-	if t.Name.Local != s.root.name {
+	if s.root.name != "" && t.Name.Local != s.root.name {
 		return s.root.wrong(t.Name.Local)
 	}
 	e.is = s.root.is
