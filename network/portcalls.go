@@ -47,13 +47,17 @@ func (m *Manager) CreatePort(id xmlnet.UUID, doc []byte, o PortOptions) (Ref, xm
 	return Ref{Name: n.Name, UUID: n.UUID}, p.UUID, nil
 }
 
-// addPort adds a port in memory and on disk, or not at all.
+// addPort adds a port in memory and on disk, or not at all. The scripts that
+// want to know of it may refuse it.
 func (m *Manager) addPort(n *xmlnet.Network, ports *ports, req port.Port, decide decision) (*port.Port, error) {
 	p, err := ports.add(n, req, decide)
 	if err != nil {
 		return nil, err
 	}
-	if err := ports.flush(p.UUID); err != nil {
+	if err = m.runHook(n, "port-created", "begin", p.FormatAt(1)); err == nil {
+		err = ports.flush(p.UUID)
+	}
+	if err != nil {
 		return nil, ports.undo(p.UUID, err)
 	}
 	m.portsChanged(n)
@@ -125,5 +129,7 @@ func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
 	}
 	m.portsChanged(n)
 	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
-	return ports.flush(portID)
+	err = ports.flush(portID)
+	m.logHook(n, m.runHook(n, "port-deleted", "begin", p.FormatAt(1)))
+	return err
 }

@@ -4,9 +4,12 @@ import "github.com/vnetmgr/vnetmgr/xmlnet"
 
 // Format prints p byte for byte as "virsh net-port-dumpxml" of libvirt 11
 // does.
-func (p *Port) Format() []byte {
-	var out xmlnet.Printer
-	out.Block(func() { p.print(&out) }, "networkport")
+func (p *Port) Format() []byte { return p.FormatAt(0) }
+
+// FormatAt is Format for a port inside other elements, level deep.
+func (p *Port) FormatAt(level int) []byte {
+	out := xmlnet.NewPrinter(level)
+	out.Block(func() { p.print(out) }, "networkport")
 	return out.Bytes()
 }
 

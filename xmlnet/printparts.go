@@ -5,6 +5,9 @@ package xmlnet
 // value is ready.
 type Printer struct{ p printer }
 
+// NewPrinter returns a Printer of elements inside others, level deep.
+func NewPrinter(level int) *Printer { return &Printer{printer{level: level}} }
+
 // Text prints an element that holds text, unless the text is empty.
 func (p *Printer) Text(name, text string) { p.p.text(name, text) }
 
