@@ -20,7 +20,7 @@ const module = "github.com/vnetmgr/vnetmgr/"
 var mayImport = map[string]string{
 	"cmd/vnetmgr":         "cli network rpc state",
 	"cli":                 "rpc/wire",
-	"rpc":                 "rpc/wire network xmlnet lease",
+	"rpc":                 "rpc/wire network xmlnet lease port",
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd dns state lease hook port",
 	"hook":                "",
