@@ -56,7 +56,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	if err != nil {
 		return err
 	}
-	host, err := network.OpenKernel()
+	host, err := network.OpenKernel(log)
 	if err != nil {
 		return err
 	}
