@@ -254,7 +254,7 @@ func startLibvirtd(t *testing.T) {
 func putBack(t *testing.T) {
 	t.Helper()
 	clean := exec.CommandContext(t.Context(), "virsh", "-c", "network:///system",
-		"net-destroy alpha; net-destroy '日本 net'; net-destroy fresh; net-undefine alpha; net-undefine '日本 net'; net-undefine fresh")
+		"net-destroy alpha; net-destroy beta; net-destroy '日本 net'; net-destroy fresh; net-undefine alpha; net-undefine '日本 net'; net-undefine fresh")
 	clean.Run() // most of them are not there
 	script := "net-define testdata/virsh/alpha.xml; net-define testdata/virsh/beta.xml; net-define testdata/virsh/zed.xml;" +
 		"net-define testdata/virsh/wide.xml; net-autostart Zed; net-start beta; net-info beta"

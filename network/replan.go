@@ -70,8 +70,10 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 // servers have not changed: change is the last step and changes all or
 // nothing.
 func (m *Manager) putBack(ctx context.Context, e *entry) error {
-	errs := []error{m.host.ApplyRules(ctx, m.ruleset(nil)), m.applyLinks(ctx, e.plan)}
-	return errors.Join(append(errs, m.cfg.Dir.SaveActive(e.live))...)
+	return errors.Join(
+		m.host.ApplyRules(ctx, m.ruleset(nil)),
+		m.applyLinks(ctx, e.plan),
+		m.cfg.Dir.SaveActive(e.live))
 }
 
 // rulesetWith is that of all active networks, with p in place of e's plan.

@@ -123,7 +123,7 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 // build does bringUp's steps. Forwarding comes last: once on it stays on, so
 // it must not be the one trace of a start that failed.
 func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	if err := m.applyLinks(ctx, withoutForwarding(p)); err != nil {
+	if err := m.applyLinks(ctx, p.WithoutForwarding()); err != nil {
 		return nil, err
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
@@ -138,16 +138,6 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 		return nil, err
 	}
 	return s, nil
-}
-
-func withoutForwarding(p *plan.Plan) *plan.Plan {
-	still := *p
-	if p.Bridge != nil {
-		b := *p.Bridge
-		b.Forward4, b.Forward6 = false, false
-		still.Bridge = &b
-	}
-	return &still
 }
 
 // ruleset is that of all active networks, and one more.
