@@ -21,7 +21,7 @@ func netPortList(ctx context.Context, sh *shell, in invocation) error {
 	}
 	ports, err := sh.conn.listPorts(ctx, n)
 	if err != nil {
-		return fail(err, "Failed to list network ports")
+		return err // virsh says no more
 	}
 	if in.has("uuid") {
 		for _, p := range ports {

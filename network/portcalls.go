@@ -76,12 +76,15 @@ func (m *Manager) livePorts(id xmlnet.UUID) (*xmlnet.Network, *ports, error) {
 	return e.current(), e.ports, nil
 }
 
-// ListPorts returns the ports of a network, sorted by UUID. One that is not
-// active has none.
+// ListPorts returns the ports of an active network (ErrOperationInvalid),
+// sorted by UUID.
 func (m *Manager) ListPorts(id xmlnet.UUID) ([]port.Port, error) {
-	_, ports, err := m.livePorts(id)
+	n, ports, err := m.livePorts(id)
 	if err != nil {
 		return nil, err
+	}
+	if ports == nil {
+		return nil, invalid("network '%s' is not active", n.Name)
 	}
 	var list []port.Port
 	for _, p := range ports.all() {

@@ -126,6 +126,7 @@ func TestPortCallsThatLibvirtRefuses(t *testing.T) {
 		{"get on an inactive network", func() error { _, err := s.Port(down.UUID, portID(9)); return err }, ErrNoPort, unknown},
 		{"limits of an unknown port", func() error { return s.SetPortBandwidth(up.UUID, portID(9), nil) }, ErrNoPort, unknown},
 		{"limits on an inactive network", func() error { return s.SetPortBandwidth(down.UUID, portID(9), nil) }, ErrNoPort, unknown},
+		{"ports of an inactive network", func() error { _, err := s.ListPorts(down.UUID); return err }, ErrOperationInvalid, "network 'i' is not active"},
 		{"ports of no network", func() error { _, err := s.ListPorts(xmlnet.UUID{1}); return err }, ErrNotFound, "no network with matching uuid '01000000-0000-0000-0000-000000000000'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,9 +139,6 @@ func TestPortCallsThatLibvirtRefuses(t *testing.T) {
 	}
 	if n := s.connections(up.UUID); n != 1 {
 		t.Errorf("%d connections after refusals", n)
-	}
-	if list, err := s.ListPorts(down.UUID); err != nil || len(list) != 0 {
-		t.Errorf("ports of an inactive network: %v, %v", list, err)
 	}
 }
 

@@ -358,6 +358,9 @@ func (m *memory) CreatePort(id xmlnet.UUID, doc []byte, o network.PortOptions) (
 
 func (m *memory) ListPorts(id xmlnet.UUID) (list []port.Port, err error) {
 	err = m.with(id, func(n *memoryNetwork) error {
+		if !n.Active {
+			return invalid("network '%s' is not active", n.Name)
+		}
 		for _, p := range n.ports {
 			list = append(list, p)
 		}

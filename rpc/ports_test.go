@@ -169,7 +169,7 @@ func TestPortCallsRefused(t *testing.T) {
 		{"list with flags", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: up, Flags: 1}, badFlags("0x1", "networkListAllPorts")},
 		{"list on a vanished network", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: gone}, missing},
 		{"list", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: up, NeedResults: 1}, wire.ListPortsRet{Ports: []wire.Port{portOn(1)}, Count: 1}},
-		{"list on an inactive network", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: idle, NeedResults: 1}, wire.ListPortsRet{}},
+		{"list on an inactive network", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: idle, NeedResults: 1}, invalidOp("network 'idle' is not active")},
 		{"lookup", wire.NetworkPortLookupByUUID, portOn(9), noPort(9)},
 		{"lookup on a vanished network", wire.NetworkPortLookupByUUID, onGone, missing},
 		{"xml", wire.NetworkPortGetXMLDesc, wire.PortFlagsArgs{Port: portOn(9)}, noPort(9)},
