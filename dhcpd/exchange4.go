@@ -38,11 +38,11 @@ func newExchange4(s *Server4, c *Conn4) *exchange4 {
 }
 
 // readRequests answers requests until reading fails.
-func (x *exchange4) readRequests() error {
+func (x *exchange4) readRequests(ctx context.Context) error {
 	for {
 		err := x.conn.receive(x.handlePacket)
 		x.flush()
-		if err != nil {
+		if err := x.conn.waitUp(ctx, err); err != nil {
 			return err
 		}
 	}

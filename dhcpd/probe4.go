@@ -115,13 +115,14 @@ func (x *exchange4) prove(addr netip.Addr, o *probedOffer) {
 }
 
 // readARP notes who uses which address, until reading fails. It reads no more
-// than arpBurst packets at once and one every arpEvery; the kernel drops what is beyond.
+// than arpBurst packets at once and one every arpEvery; the kernel drops what
+// is beyond.
 func (x *exchange4) readARP(ctx context.Context) error {
 	b := make([]byte, 2*arpSize)
 	rate := newLimiter(arpEvery, arpBurst)
 	for {
 		got, err := x.conn.readARP(b)
-		if err != nil {
+		if err := x.conn.waitUp(ctx, err); err != nil {
 			return err
 		}
 		now := time.Now()
