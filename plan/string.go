@@ -130,6 +130,7 @@ func (w *lines) dhcp4(c *dhcpd.Config4) {
 	w.when(c.MTU != 0, "  offers mtu %d", c.MTU)
 	w.when(c.BootFile != "", "  boot %s", c.BootFile)
 	w.when(c.BootServer.IsValid(), "  boot server %s", c.BootServer)
+	w.dhcpOptions(c)
 }
 
 func leaseText(l dhcpd.LeaseTime) string {
@@ -163,6 +164,7 @@ func (w *lines) dns(c *dns.Config) {
 	}
 	w.when(c.Resolv, "  forward to the host's upstreams")
 	w.when(c.NoPlainNames, "  plain names are not forwarded")
+	w.dnsOptions(c)
 	for _, t := range c.TXT {
 		w.line("  txt %s %q", t.Name, t.Value)
 	}
