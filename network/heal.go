@@ -50,16 +50,16 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	for _, e := range m.byID {
-		if e.live == nil || event.Link != "" && e.plan.Bridge.Name != event.Link {
+		if e.live == nil || event.Link != "" && e.plan.Link() != event.Link {
 			continue
 		}
 		if e.services != nil && event.Kind == bridge.LinkGone {
 			e.services.stale = true
 		}
-		err := m.host.ApplyBridge(ctx, *e.plan.Bridge)
+		err := m.applyLinks(ctx, e.plan)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
+			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		case err == nil && e.services != nil && e.services.stale:
 			e.services.restart(e.plan)
 		}
