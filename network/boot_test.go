@@ -76,8 +76,6 @@ func TestComputersBootWhatTheirKindIsFor(t *testing.T) {
 	}
 	set := func(files string) error {
 		text, key, uri := "<boot>"+files+"</boot>", "vnetmgr", xmlnet.BootNamespace
-		// As virsh does it: the elements within are of the namespace too.
-		text = strings.NewReplacer("<file", "<vnetmgr:file", "<boot", "<boot xmlns:vnetmgr='"+uri+"'").Replace(text)
 		return s.SetMetadata(ref.UUID, Metadata{Type: Element, Text: &text, Key: &key, URI: &uri}, AffectLive|AffectConfig)
 	}
 	if err := set("<file name='a' arch='z80'/>"); err == nil || !strings.Contains(err.Error(), "metadata/boot/file[1]: unknown arch 'z80'") {

@@ -91,7 +91,8 @@ type bootNode struct {
 }
 
 func (node bootNode) file() (BootFile, error) {
-	if node.XMLName != (xml.Name{Space: BootNamespace, Local: "file"}) {
+	// net-metadata puts only the outer element into its namespace.
+	if node.XMLName.Local != "file" || node.XMLName.Space != "" && node.XMLName.Space != BootNamespace {
 		return BootFile{}, fmt.Errorf("unknown element <%s>", node.XMLName.Local)
 	}
 	if len(node.Children) > 0 {

@@ -15,7 +15,7 @@ func inBoot(files string) string {
 func TestBootFilesAreReadInOrder(t *testing.T) {
 	n := mustParse(t, inBoot(`<v:file class='iPXE' name='http://192.0.2.9/menu.ipxe'/>
 		<v:file arch='x64-http' name='http://192.0.2.9/ipxe.efi'/> <!-- then -->
-		<v:file arch='x64-efi' name='ipxe.efi'/><v:file arch='bios' name='undionly.kpxe' server='192.0.2.8'/>`))
+		<file arch='x64-efi' name='ipxe.efi'/><v:file arch='bios' name='undionly.kpxe' server='192.0.2.8'/>`))
 	got, err := n.BootFiles()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestBootFilesRefuse(t *testing.T) {
 		`<v:file name='a' server='fd00::1'/>`:               "server 'fd00::1' is not an IPv4 address",
 		`<v:file name='a' mac='52:54:00:00:00:01'/>`:        "unknown attribute mac",
 		`<v:script name='a'/>`:                              "unknown element <script>",
-		`<file name='a'/>`:                                  "unknown element <file>",
+		`<x:file xmlns:x='urn:x' name='a'/>`:                "unknown element <file>",
 		`<v:file name='a'><v:x/></v:file>`:                  "unknown element <x>",
 		`<v:file name='` + strings.Repeat("a", 128) + `'/>`: "1 to 127 bytes",
 	} {
