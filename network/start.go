@@ -110,15 +110,22 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 	}
 	err := m.host.ApplyRules(ctx, m.ruleset(p.NAT))
 	if err == nil {
+		err = m.applyZone(ctx, p)
+	}
+	if err == nil {
 		var s *services
 		if s, err = m.serve(e, n, p); err == nil {
-			return s, nil
+			if e.registered, err = m.register(ctx, p, 0); err == nil {
+				return s, nil
+			}
+			s.stop()
 		}
 	}
 	// The client may be gone by now, and its context with it.
 	ctx = context.WithoutCancel(ctx)
 	return nil, errors.Join(err,
 		m.removeLinks(ctx, p),
+		m.removeZone(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
@@ -174,12 +181,12 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, p, s := e.ref(), e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
 	s.stop()
-	errs = append(errs, m.removeLinks(ctx, p))
+	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services = nil, nil, nil
+	e.live, e.plan, e.services, e.registered = nil, nil, nil, 0
 	m.mu.Unlock()
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()

@@ -67,6 +67,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		StatusDir:  s.DNSMasqDir,
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
+		SystemBus:  s.SystemBus,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,

@@ -18,6 +18,7 @@ type settings struct {
 	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
+	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -35,6 +36,7 @@ func readSettings(path string) (settings, error) {
 		DNSMasqDir:     "/var/lib/libvirt/dnsmasq",
 		LibvirtSockets: true,
 		LibvirtDir:     "/run/libvirt",
+		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,
