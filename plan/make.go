@@ -36,6 +36,9 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 		DHCP4:  makeDHCP4(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
+
+		Zone:     makeZone(n),
+		Register: makeRegistration(n),
 	}
 	if err := addOptions(n, p); err != nil {
 		return nil, err
