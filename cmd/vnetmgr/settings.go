@@ -18,6 +18,8 @@ type settings struct {
 	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
+	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
+	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -35,6 +37,8 @@ func readSettings(path string) (settings, error) {
 		DNSMasqDir:     "/var/lib/libvirt/dnsmasq",
 		LibvirtSockets: true,
 		LibvirtDir:     "/run/libvirt",
+		LibvirtURI:     "qemu:///system",
+		Facades:        true,
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,
