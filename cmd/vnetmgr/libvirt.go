@@ -41,19 +41,27 @@ func followLibvirt(ctx context.Context, log *slog.Logger, s settings, manager *n
 		return nil
 	})
 	group.Go(func() error {
-		for {
-			select {
-			case _, ok := <-events:
-				if !ok {
-					return nil
-				}
-				follower.NetworksChanged()
-			case <-ctx.Done():
-				return nil
-			}
-		}
+		followNetworks(ctx, follower, manager, events)
+		return nil
 	})
 	return group.Wait()
+}
+
+// followNetworks tells the follower of what happens to networks, until ctx
+// ends. A network has its bridge before it counts as active, so that domains
+// are put on it here.
+func followNetworks(ctx context.Context, follower *domain.Follower, manager *network.Manager, events <-chan network.Event) {
+	for {
+		select {
+		case e := <-events:
+			if info, err := manager.LookupUUID(e.Network.UUID); err == nil && e.Kind == network.Started && info.Bridge != "" {
+				follower.Reattach(ctx, info.Bridge)
+			}
+			follower.NetworksChanged()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // followBridges puts domains back on bridges that come into being, until
