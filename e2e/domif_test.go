@@ -38,7 +38,7 @@ func TestDomainInterfaceCommandsPrintWhatVirshPrints(t *testing.T) {
 	cards := func(n int) {
 		t.Helper()
 		lab.Eventually(t, 30*time.Second, "the domain has cards", func() bool {
-			return strings.Count(s.Virsh(t, "domiflist", "one"), " default ") == n
+			return strings.Count(s.Virsh(t, "domiflist", "one"), " 52:54:") == n
 		})
 	}
 	same("domiflist", "one")
