@@ -18,7 +18,7 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "cli network rpc state",
+	"cmd/vnetmgr":         "bridge cli domain network rpc state xmlnet",
 	"cli":                 "rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease port",
 	"rpc/wire":            "",
@@ -28,6 +28,7 @@ var mayImport = map[string]string{
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
 	"bridge":              "",
+	"domain":              "rpc/wire xmlnet",
 	"nat":                 "",
 	"dhcpd":               "lease internal/holder",
 	"dns":                 "internal/holder",
