@@ -77,7 +77,7 @@ func (p *probing4) setProven(a netip.Addr, now time.Time) {
 // known of it. The server is locked.
 func (x *exchange4) offer(now time.Time, a *asked4, answer answer4) {
 	addr := answer.change.lease.Addr
-	if !answer.change.unproven || x.probing.isProven(addr, now) {
+	if !answer.change.unproven || x.service.NoProbe || x.probing.isProven(addr, now) {
 		x.reply(answer.reply)
 		return
 	}

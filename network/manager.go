@@ -31,6 +31,8 @@ type Config struct {
 	// Hook is the script that is run at the steps of a network's life, with
 	// those in the directory Hook+".d"; "" runs none.
 	Hook string
+	// Sysfs is where sysfs is mounted, "" for /sys.
+	Sysfs string
 }
 
 // Manager holds every network and is the only one to change the host.
@@ -191,7 +193,10 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
-	ref, bridge := e.ref(), e.current().Bridge.Name
+	ref, bridge := e.ref(), ""
+	if n := e.current(); n.Forward.Mode.OwnBridge() {
+		bridge = n.Bridge.Name // a bridge that is only named may be another network's
+	}
 	m.mu.Lock()
 	delete(m.byID, ref.UUID)
 	m.mu.Unlock()

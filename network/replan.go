@@ -60,23 +60,29 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
 		return err
 	}
-	if p.Bridge != nil {
-		if err := m.host.ApplyBridge(ctx, *p.Bridge); err != nil {
-			return err
-		}
+	if err := m.relink(ctx, e.plan, p); err != nil {
+		return err
 	}
 	return e.services.change(p, part.start)
+}
+
+// relink makes the links what to says. What from set on the host's bridge is
+// taken away if nothing is to be set on it any more.
+func (m *Manager) relink(ctx context.Context, from, to *plan.Plan) error {
+	if from.Named != nil && !from.Named.IsZero() && (to.Named == nil || to.Named.IsZero()) {
+		return m.removeLinks(ctx, from)
+	}
+	return m.applyLinks(ctx, to)
 }
 
 // putBack makes host and disk what e's live definition says, past errors. Its
 // servers have not changed: change is the last step and changes all or
 // nothing.
 func (m *Manager) putBack(ctx context.Context, e *entry) error {
-	errs := []error{m.host.ApplyRules(ctx, m.ruleset(nil))}
-	if e.plan.Bridge != nil {
-		errs = append(errs, m.host.ApplyBridge(ctx, *e.plan.Bridge))
-	}
-	return errors.Join(append(errs, m.cfg.Dir.SaveActive(e.live))...)
+	return errors.Join(
+		m.host.ApplyRules(ctx, m.ruleset(nil)),
+		m.applyLinks(ctx, e.plan),
+		m.cfg.Dir.SaveActive(e.live))
 }
 
 // rulesetWith is that of all active networks, with p in place of e's plan.

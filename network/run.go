@@ -154,8 +154,9 @@ func (m *Manager) adopt(ctx context.Context) error {
 			m.mu.Unlock()
 			continue
 		}
+		live := m.adoptPool(e.live)
 		m.mu.Lock()
-		e.plan = p
+		e.live, e.plan = live, p
 		m.mu.Unlock()
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
@@ -165,14 +166,14 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if e.live == nil {
 			continue
 		}
-		if err := m.host.ApplyBridge(ctx, *e.plan.Bridge); err != nil {
-			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
+		if err := m.applyLinks(ctx, e.plan); err != nil {
+			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()
 		e.services = services
 		m.mu.Unlock()
-		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Bridge.Name)
+		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
 	return nil

@@ -74,6 +74,10 @@ func (m *Manager) createTransient(ctx context.Context, e *entry, n *xmlnet.Netwo
 // startUnhooked brings n up as e's live definition; m.change is held. When it
 // fails, the host and the disk are as before.
 func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network) error {
+	n, err := m.expandPool(n)
+	if err != nil {
+		return err
+	}
 	have, err := m.host.Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observe the host: %w", err)
@@ -94,7 +98,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
 	m.tellOwnAddrs()
-	m.log.Info("network started", "network", n.Name, "link", p.Bridge.Name)
+	m.log.Info("network started", "network", n.Name, "link", p.Link())
 	return nil
 }
 
@@ -111,16 +115,14 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 		return nil, err // nothing was made
 	}
 	return nil, errors.Join(err,
-		m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner),
+		m.removeLinks(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
 // build does bringUp's steps. Forwarding comes last: once on it stays on, so
 // it must not be the one trace of a start that failed.
 func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	still := *p.Bridge
-	still.Forward4, still.Forward6 = false, false
-	if err := m.host.ApplyBridge(ctx, still); err != nil {
+	if err := m.applyLinks(ctx, p.WithoutForwarding()); err != nil {
 		return nil, err
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
@@ -130,7 +132,7 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err != nil {
 		return nil, err
 	}
-	if err := m.host.ApplyBridge(ctx, *p.Bridge); err != nil {
+	if err := m.applyLinks(ctx, p); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -156,6 +158,10 @@ func hostError(p *plan.Plan, err error) error {
 	switch {
 	case errors.Is(err, bridge.ErrLinkExists):
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EEXIST), Text: fmt.Sprintf("error creating bridge interface %s: File exists", p.Bridge.Name)}
+	case errors.Is(err, bridge.ErrNotInKernel) && errors.Is(err, syscall.EOPNOTSUPP): // VLAN filtering
+		return &Error{Kind: ErrSystem, Errno: int(syscall.EOPNOTSUPP), Text: err.Error()}
+	case errors.Is(err, bridge.ErrLinkNotFound) && p.Named != nil:
+		return &Error{Kind: ErrSystem, Errno: int(syscall.ENODEV), Text: err.Error()}
 	default:
 		return err
 	}
@@ -185,7 +191,7 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
 	s.stop()
-	errs = append(errs, m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner))
+	errs = append(errs, m.removeLinks(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
@@ -194,7 +200,7 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	m.mu.Unlock()
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
-	m.log.Info("network stopped", "network", ref.Name, "link", p.Bridge.Name)
+	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
 	m.hookStopped(n)
 	return errors.Join(errs...)
 }

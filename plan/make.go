@@ -18,10 +18,11 @@ import (
 // the host already uses, a mask that is none, a port range of one port.
 //
 // n must be complete: it has a UUID, and a bridge name and MAC where its mode
-// needs them.
+// needs them. Of a network without a bridge of its own little is on the host:
+// its domains' interfaces bring what they need.
 func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if !n.Forward.Mode.OwnBridge() {
-		return nil, refuse(xmlnet.ConfigUnsupported, "network '%s': forward mode has no bridge of its own", n.Name)
+		return &Plan{Named: makeTuning(n)}, nil
 	}
 	if err := startable(n); err != nil {
 		return nil, err
@@ -89,6 +90,9 @@ func makeBridge(n *xmlnet.Network) *bridge.Config {
 		MTU:          int(n.MTU),
 		STP:          !n.Bridge.STPOff,
 		ForwardDelay: time.Duration(n.Bridge.Delay) * time.Second,
+
+		Bandwidth:     makeBandwidth(n.Bandwidth),
+		VLANFiltering: n.Bridge.MACTableManager == xmlnet.MACTableLibvirt,
 	}
 	forwards := n.Forward.Mode != xmlnet.Isolated
 	for _, ip := range n.IPs {
