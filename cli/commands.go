@@ -15,7 +15,7 @@ func networkOption(help string, complete completer) option {
 // decides what a word without an option's name means, are virsh's.
 func commands() []*command {
 	const nameOrUUID = "network name or uuid"
-	return []*command{
+	return append([]*command{
 		{
 			name: "net-autostart", summary: "autostart a network", run: netAutostart,
 			about: "Configure a network to be automatically started at boot.",
@@ -128,6 +128,42 @@ func commands() []*command {
 			options: []option{networkOption("network name", allNetworks)},
 		},
 		{
+			name: "net-port-list", summary: "list network ports", run: netPortList,
+			about: "Returns list of network ports.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "uuid", help: "list uuid's only"},
+				{name: "table", help: "list table (default)"},
+			},
+		},
+		{
+			name: "net-port-create", summary: "create a network port from an XML file", run: netPortCreate,
+			about: "Create a network port.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "file", kind: textOption, required: true, help: "file containing an XML network port description", complete: files},
+				{name: "validate", help: "validate the XML against the schema"},
+			},
+		},
+		{
+			name: "net-port-dumpxml", summary: "network port information in XML", run: netPortDumpXML,
+			about: "Output the network port information as an XML dump to stdout.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "port", kind: textOption, required: true, help: "port UUID", complete: networkPorts},
+				{name: "xpath", kind: textOption, named: true, help: "xpath expression to filter the XML document"},
+				{name: "wrap", help: "wrap xpath results in an common root element"},
+			},
+		},
+		{
+			name: "net-port-delete", summary: "delete the specified network port", run: netPortDelete,
+			about: "Delete the specified network port.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "port", kind: textOption, required: true, help: "port UUID", complete: networkPorts},
+			},
+		},
+		{
 			name: daemonCommand, summary: "run the daemon in the foreground", offline: true, raw: true, rawHelp: "[option]...",
 			about: "Own the networks and serve libvirt's protocol until stopped. As root, every\n" +
 				"other command starts a daemon in the background when none answers.",
@@ -159,5 +195,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}
+	}, domainCommands()...)
 }

@@ -39,6 +39,7 @@ type fakeNetwork struct {
 	leases                   []wire.Lease
 	meta                     map[string]string // descriptions and elements, see metadata
 	updates                  []wire.UpdateArgs
+	ports                    []fakePort
 }
 
 // fakeRegistration is a client's interest in an event.
@@ -78,7 +79,8 @@ func makeFakeDaemon(socket string) *fakeDaemon {
 		},
 		{
 			name: "default", uuid: wire.UUID{15: 1}, bridge: "virbr0", active: true, persistent: true,
-			xml: "<network>\n  <name>default</name>\n  <bridge name='virbr0' stp='on'/>\n  <ip address='192.168.122.1' netmask='255.255.255.0'/>\n</network>\n",
+			xml:   "<network>\n  <name>default</name>\n  <bridge name='virbr0' stp='on'/>\n  <ip address='192.168.122.1' netmask='255.255.255.0'/>\n</network>\n",
+			ports: []fakePort{{wire.UUID{15: 9}, "<networkport>\n  <owner>nine</owner>\n</networkport>\n"}, {wire.UUID{15: 8}, ""}},
 			leases: []wire.Lease{
 				{Link: "virbr0", MAC: new("52:54:00:00:00:02"), IAID: new("7"), Type: wire.LeaseIPv6, Addr: "fd00::2", Prefix: 64, Expiry: 1_700_000_000, ClientID: new("00:01")},
 				{Link: "virbr0", MAC: new("52:54:00:00:00:01"), Addr: "192.168.122.5", Prefix: 24, Hostname: new("guest")},
@@ -243,6 +245,8 @@ func (d *fakeDaemon) answerNetwork(f wire.Frame) (any, error) {
 		})
 	case wire.NetworkGetDHCPLeases:
 		return decoded(f, d.leases)
+	case wire.NetworkListAllPorts, wire.NetworkPortLookupByUUID, wire.NetworkPortCreateXML, wire.NetworkPortGetXMLDesc, wire.NetworkPortDelete:
+		return d.answerPort(f)
 	case wire.NetworkGetMetadata:
 		return decoded(f, d.getMetadata)
 	case wire.NetworkSetMetadata:

@@ -128,6 +128,34 @@ var virshCases = []virshCase{
 	{args: "net-update|beta|add|dns-host"},
 	{args: "net-update|nosuch|add|dns-host|<host/>"},
 	{args: "help|net-update"},
+	{args: "net-port-list|beta"},
+	{args: "net-port-list|beta|--uuid"},
+	{args: "net-port-list|beta|--uuid|--table"},
+	{args: "net-port-list|nosuch|--uuid|--table"},
+	{args: "net-port-list|alpha"},
+	{args: "net-port-list|nosuch"},
+	{args: "-q|net-port-list|beta"},
+	{args: "net-port-create|beta|testdata/virsh/port.xml", changes: true},
+	{args: "net-port-create|beta|testdata/virsh/port.xml|--validate", changes: true},
+	{args: "-q|net-port-create|beta|testdata/virsh/port.xml", changes: true},
+	{args: "net-port-create|beta|testdata/virsh/beta.xml"},
+	{args: "net-port-create|beta|/nonexistent"},
+	{args: "net-port-create|beta"},
+	{args: "net-port-create|alpha|testdata/virsh/port.xml"},
+	{args: "-r|net-port-create|beta|testdata/virsh/port.xml"},
+	{args: "net-port-create beta testdata/virsh/port.xml; net-port-create beta testdata/virsh/port.xml", changes: true},
+	{args: "net-port-create beta testdata/virsh/port.xml; net-port-dumpxml beta 5d744f21-ba4a-4d6e-bdb2-30a35ff3207d", changes: true},
+	{args: "net-port-create beta testdata/virsh/port.xml; net-port-dumpxml beta 5d744f21-ba4a-4d6e-bdb2-30a35ff3207d --xpath //owner --wrap", changes: true},
+	{args: "net-port-create beta testdata/virsh/port.xml; net-port-list beta --uuid; net-port-list beta; net-port-delete beta 5d744f21-ba4a-4d6e-bdb2-30a35ff3207d; net-port-list beta", changes: true},
+	{args: "net-port-dumpxml|beta|5d744f21-ba4a-4d6e-bdb2-30a35ff3207d", differs: "virsh counts a port that is not there as success"},
+	{args: "net-port-dumpxml|nosuch|5d744f21-ba4a-4d6e-bdb2-30a35ff3207d", differs: "virsh counts a network that is not there as success"},
+	{args: "net-port-dumpxml|beta|x", differs: "virsh counts a port that is not there as success"},
+	{args: "net-port-dumpxml|beta"},
+	{args: "net-port-delete|beta|5d744f21-ba4a-4d6e-bdb2-30a35ff3207d", differs: "virsh counts a port that is not there as success"},
+	{args: "help|net-port-list"},
+	{args: "help|net-port-create"},
+	{args: "help|net-port-dumpxml"},
+	{args: "help|net-port-delete"},
 	{args: "net-event"},
 	{args: "net-event|lifecycle"},
 	{args: "net-event|--event|x"},
@@ -272,7 +300,7 @@ func startLibvirtd(t *testing.T) {
 func putBack(t *testing.T) {
 	t.Helper()
 	clean := exec.CommandContext(t.Context(), "virsh", "-c", "network:///system",
-		"net-destroy alpha; net-destroy '日本 net'; net-destroy fresh; net-undefine alpha; net-undefine '日本 net'; net-undefine fresh")
+		"net-destroy alpha; net-destroy beta; net-destroy '日本 net'; net-destroy fresh; net-undefine alpha; net-undefine '日本 net'; net-undefine fresh")
 	clean.Run() // most of them are not there
 	script := "net-define testdata/virsh/alpha.xml; net-define testdata/virsh/beta.xml; net-define testdata/virsh/zed.xml;" +
 		"net-define testdata/virsh/wide.xml; net-autostart Zed; net-start beta; net-info beta"

@@ -92,6 +92,7 @@ type site struct {
 	t   *testing.T
 	ns  *kerneltest.NS
 	dir string
+	bus string // the system's D-Bus, "" for none
 	*Manager
 	stop func()
 }
@@ -111,8 +112,9 @@ func (s *site) start() {
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
-		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
+		SystemBus:  s.bus,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
