@@ -25,6 +25,7 @@ type fakeDaemon struct {
 	mu         sync.Mutex // guards all that follows
 	networks   []*fakeNetwork
 	lacks      []wire.Proc // answered as unknown
+	foreign    bool        // it is libvirt's, without our own program
 	denied     bool        // the read-write socket authorises nobody
 	events     []*fakeRegistration
 	registered chan wire.EventRegisterArgs // told of each registration
@@ -36,6 +37,8 @@ type fakeNetwork struct {
 	uuid                     wire.UUID
 	active, persistent, auto bool
 	leases                   []wire.Lease
+	meta                     map[string]string // descriptions and elements, see metadata
+	updates                  []wire.UpdateArgs
 	ports                    []fakePort
 }
 
@@ -181,6 +184,9 @@ func (c *fakeConn) answer(f wire.Frame) (any, error) {
 	if slices.Contains(d.lacks, f.Proc) {
 		return nil, refuse(wire.CodeRPC, "unknown procedure: %d", f.Proc)
 	}
+	if f.Program == wire.ProgramOwn {
+		return d.answerOwn(f)
+	}
 	switch f.Proc {
 	case wire.AuthList:
 		if d.denied && !c.readOnly {
@@ -242,25 +248,15 @@ func (d *fakeDaemon) answerNetwork(f wire.Frame) (any, error) {
 	case wire.NetworkListAllPorts, wire.NetworkPortLookupByUUID, wire.NetworkPortCreateXML, wire.NetworkPortGetXMLDesc, wire.NetworkPortDelete:
 		return d.answerPort(f)
 	case wire.NetworkGetMetadata:
-		return decoded(f, func(a fakeMetadataArgs) (any, error) {
-			return d.with(a.Network, func(n *fakeNetwork) (any, error) {
-				if n.title == "" {
-					return nil, refuse(111, "metadata not found: Requested metadata element is not present")
-				}
-				return n.title, nil
-			})
-		})
+		return decoded(f, d.getMetadata)
+	case wire.NetworkSetMetadata:
+		return decoded(f, d.setMetadata)
+	case wire.NetworkUpdate:
+		return decoded(f, d.update)
 	}
 	return decoded(f, func(n wire.Network) (any, error) {
 		return d.with(n, func(n *fakeNetwork) (any, error) { return d.simple(f.Proc, n) })
 	})
-}
-
-type fakeMetadataArgs struct {
-	Network wire.Network
-	Type    int32
-	URI     *string
-	Flags   uint32
 }
 
 // simple answers calls whose only argument is a network.

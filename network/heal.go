@@ -51,5 +51,6 @@ func (m *Manager) healLinks(ctx context.Context, link string) {
 		if err := m.applyLinks(ctx, e.plan); err != nil && ctx.Err() == nil {
 			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
+		m.adoptRegistration(ctx, e)
 	}
 }

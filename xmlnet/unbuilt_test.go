@@ -7,9 +7,6 @@ import (
 
 func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 	for _, c := range []struct{ xml, want string }{
-		{`<bridge zone='work'/>`, "attribute zone is not supported yet (bridge/@zone of network 'n')"},
-		{`<domain name='a' localOnly='yes' register='yes'/>`, "attribute register='yes' is not supported yet (domain/@register of network 'n')"},
-		{`<d:options xmlns:d='` + dnsmasqURI + `'><d:option value='x'/></d:options>`, "<dnsmasq:options> is not supported yet (dnsmasq:options of network 'n')"},
 		{`<ip address='10.0.0.1'/><ip family='ipv6' address='fd00::1'/>`, "<ip> of family IPv6 is not supported yet (ip[2] of network 'n')"},
 		{`<ip address='10.0.0.1'><tftp root='/a'/></ip>`, "<tftp> is not supported yet (ip[1]/tftp of network 'n')"},
 		{`<route address='10.0.0.0' prefix='8' gateway='10.0.0.1'/><route family='ipv6' address='::' gateway='fd00::1'/>`,

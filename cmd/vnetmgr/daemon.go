@@ -69,6 +69,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
+		SystemBus:  s.SystemBus,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
