@@ -63,5 +63,6 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 		case err == nil && e.services != nil && e.services.stale:
 			e.services.restart(e.plan)
 		}
+		m.adoptRegistration(ctx, e)
 	}
 }

@@ -60,10 +60,19 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
 		return err
 	}
-	if err := m.applyLinks(ctx, p); err != nil {
+	if err := m.relink(ctx, e.plan, p); err != nil {
 		return err
 	}
 	return e.services.change(p, part.start)
+}
+
+// relink makes the links what to says. What from set on the host's bridge is
+// taken away if nothing is to be set on it any more.
+func (m *Manager) relink(ctx context.Context, from, to *plan.Plan) error {
+	if from.Named != nil && !from.Named.IsZero() && (to.Named == nil || to.Named.IsZero()) {
+		return m.removeLinks(ctx, from)
+	}
+	return m.applyLinks(ctx, to)
 }
 
 // putBack makes host and disk what e's live definition says, past errors. Its

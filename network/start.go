@@ -117,6 +117,7 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 	}
 	return nil, errors.Join(err,
 		m.removeLinks(ctx, p),
+		m.removeZone(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
@@ -129,11 +130,17 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
 		return nil, err
 	}
+	if err := m.applyZone(ctx, p); err != nil {
+		return nil, err
+	}
 	s, err := m.serve(e, n, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.applyLinks(ctx, p); err != nil {
+	if e.registered, err = m.register(ctx, p, 0); err == nil {
+		err = m.applyLinks(ctx, p)
+	}
+	if err != nil {
 		s.stop(errEnded)
 		return nil, err
 	}
@@ -192,12 +199,12 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
 	s.stop(errEnded)
-	errs = append(errs, m.removeLinks(ctx, p))
+	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services, e.ports = nil, nil, nil, nil
+	e.live, e.plan, e.services, e.ports, e.registered = nil, nil, nil, nil, 0
 	m.mu.Unlock()
 	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))

@@ -38,6 +38,9 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 		TFTP:   makeTFTP(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
+
+		Zone:     makeZone(n),
+		Register: makeRegistration(n),
 	}
 	if err := addOptions(n, p); err != nil {
 		return nil, err

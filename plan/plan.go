@@ -6,8 +6,10 @@ import (
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/nat"
 	"github.com/vnetmgr/vnetmgr/radv"
+	"github.com/vnetmgr/vnetmgr/resolved"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
 
@@ -22,6 +24,10 @@ type Plan struct {
 	RA    *radv.Config
 	TFTP  *tftp.Config
 	DNS   *dns.Config
+	// Zone is the firewalld zone of the bridge; nil: not ours to choose.
+	Zone *firewalld.Binding
+	// Register is what the host's own resolver is told; nil: nothing.
+	Register *resolved.Registration
 	// Names are the records that the definition itself gives: dns/host and
 	// reservations.
 	Names []dns.Name

@@ -40,6 +40,12 @@ func (p *Plan) String() string {
 	if p.DNS != nil {
 		w.dns(p.DNS)
 	}
+	if p.Zone != nil {
+		w.when(p.Zone.Zone != "", "firewalld zone %s", p.Zone.Zone)
+	}
+	if r := p.Register; r != nil {
+		w.line("host's resolver asks %v for %s", r.Servers, r.Domain)
+	}
 	for _, n := range p.Names {
 		w.line("name %s %s", n.Addr, strings.Join(n.Names, " "))
 	}

@@ -9,8 +9,6 @@ var unbuilt = []struct {
 	what string
 	find func(n *Network) string
 }{
-	{"attribute zone", func(n *Network) string { return found(n.Bridge.Zone != "", "bridge/@zone") }},
-	{"attribute register='yes'", func(n *Network) string { return found(n.Domain.Register == Yes, "domain/@register") }},
 	{"<dhcp> of family IPv6", func(n *Network) string {
 		return firstIP(n, "/dhcp", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) && ip.HasDHCP() })
 	}},
