@@ -175,3 +175,7 @@ func (m *Manager) SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) err
 func invalid(format string, args ...any) error {
 	return &Error{Kind: ErrOperationInvalid, Text: fmt.Sprintf(format, args...)}
 }
+
+func invalidArg(format string, args ...any) error {
+	return &Error{Kind: ErrInvalidArg, Text: fmt.Sprintf(format, args...)}
+}

@@ -21,6 +21,14 @@ func (m *Manager) applyLinks(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
+// changeLinks is applyLinks for a network that was as was says.
+func (m *Manager) changeLinks(ctx context.Context, was, p *plan.Plan) error {
+	if was.Named != nil && p.Named != nil && p.Named.IsZero() {
+		return m.removeLinks(ctx, was)
+	}
+	return m.applyLinks(ctx, p)
+}
+
 // removeLinks takes away what applyLinks made.
 func (m *Manager) removeLinks(ctx context.Context, p *plan.Plan) error {
 	switch {

@@ -31,6 +31,9 @@ type Config struct {
 	// ResolvConf and Hosts are the host's /etc/resolv.conf and /etc/hosts.
 	ResolvConf string
 	Hosts      string
+	// Hook is the script that is run at the steps of a network's life, with
+	// those in the directory Hook+".d"; "" runs none.
+	Hook string
 	// Sysfs is where sysfs is mounted, "" for /sys.
 	Sysfs string
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are

@@ -520,7 +520,7 @@ func TestEventsComeInOrderToEachSubscriber(t *testing.T) {
 	}
 	for name, events := range map[string]<-chan Event{"a": a, "b": b} {
 		for _, want := range []EventKind{Defined, Started, Stopped, Undefined} {
-			if got := <-events; got != (Event{ref, want}) {
+			if got := <-events; got != (Event{Network: ref, Kind: want}) {
 				t.Errorf("%s: got %+v, want %d", name, got, want)
 			}
 		}

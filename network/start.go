@@ -71,9 +71,9 @@ func (m *Manager) createTransient(ctx context.Context, e *entry, n *xmlnet.Netwo
 	return nil
 }
 
-// start brings n up as e's live definition; m.change is held. When it fails,
-// the host and the disk are as before.
-func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error {
+// startUnhooked brings n up as e's live definition; m.change is held. When it
+// fails, the host and the disk are as before.
+func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network) error {
 	n, err := m.expandPool(n)
 	if err != nil {
 		return err
@@ -105,28 +105,46 @@ func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error 
 // bringUp applies p and starts its servers; on failure it applies the state
 // without it. No guest is on the bridge before the rules are.
 func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	if err := m.applyLinks(ctx, p); err != nil {
-		return nil, err
-	}
-	err := m.host.ApplyRules(ctx, m.ruleset(p.NAT))
+	s, err := m.build(ctx, e, n, p)
 	if err == nil {
-		err = m.applyZone(ctx, p)
-	}
-	if err == nil {
-		var s *services
-		if s, err = m.serve(e, n, p); err == nil {
-			if e.registered, err = m.register(ctx, p, 0); err == nil {
-				return s, nil
-			}
-			s.stop()
-		}
+		return s, nil
 	}
 	// The client may be gone by now, and its context with it.
 	ctx = context.WithoutCancel(ctx)
+	if errors.Is(err, bridge.ErrLinkExists) {
+		return nil, err // nothing was made
+	}
 	return nil, errors.Join(err,
 		m.removeLinks(ctx, p),
 		m.removeZone(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
+}
+
+// build does bringUp's steps. Forwarding comes last: once on it stays on, so
+// it must not be the one trace of a start that failed.
+func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
+	if err := m.applyLinks(ctx, p.WithoutForwarding()); err != nil {
+		return nil, err
+	}
+	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
+		return nil, err
+	}
+	if err := m.applyZone(ctx, p); err != nil {
+		return nil, err
+	}
+	s, err := m.serve(e, n, p)
+	if err != nil {
+		return nil, err
+	}
+	index, err := m.register(ctx, p, 0)
+	if err == nil {
+		err = m.applyLinks(ctx, p)
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, m.setRegistered(e, index, nil)
 }
 
 // ruleset is that of all active networks, and one more.
@@ -150,6 +168,8 @@ func hostError(p *plan.Plan, err error) error {
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EEXIST), Text: fmt.Sprintf("error creating bridge interface %s: File exists", p.Bridge.Name)}
 	case errors.Is(err, bridge.ErrNotInKernel) && errors.Is(err, syscall.EOPNOTSUPP): // VLAN filtering
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EOPNOTSUPP), Text: err.Error()}
+	case errors.Is(err, bridge.ErrNotInKernel):
+		return &Error{Kind: ErrInternal, Text: err.Error()}
 	case errors.Is(err, bridge.ErrLinkNotFound) && p.Named != nil:
 		return &Error{Kind: ErrSystem, Errno: int(syscall.ENODEV), Text: err.Error()}
 	default:
@@ -178,7 +198,7 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // stop takes down what start brought up, past errors: the network is inactive
 // afterwards, and what could not be removed is in the error.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
-	ref, p, s := e.ref(), e.plan, e.services
+	ref, n, p, s := e.ref(), e.live, e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
 	s.stop()
 	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
@@ -191,5 +211,6 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
+	m.hookStopped(n)
 	return errors.Join(errs...)
 }

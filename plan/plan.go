@@ -39,3 +39,15 @@ func (p *Plan) Link() string {
 	}
 	return ""
 }
+
+// WithoutForwarding is p without what it changes of the host for good:
+// forwarding, once on, stays on.
+func (p *Plan) WithoutForwarding() *Plan {
+	still := *p
+	if p.Bridge != nil {
+		b := *p.Bridge
+		b.Forward4, b.Forward6 = false, false
+		still.Bridge = &b
+	}
+	return &still
+}

@@ -13,23 +13,25 @@ import (
 // prefixes are what libvirt puts before the text of an error
 // (virErrorMsgStrings in src/util/virerror.c).
 var prefixes = map[wire.Code]string{
-	wire.CodeInternal:            "internal error: ",
-	wire.CodeNoSupport:           "this function is not supported by the connection driver: ",
-	wire.CodeNoConnect:           "no connection driver available for ",
-	wire.CodeInvalidArg:          "invalid argument: ",
-	wire.CodeOperationFailed:     "operation failed: ",
-	wire.CodeNoName:              "missing name information in ",
-	wire.CodeXMLError:            "XML error: ",
-	wire.CodeOperationDenied:     "operation forbidden: ",
-	wire.CodeNoNetwork:           "Network not found: ",
-	wire.CodeInvalidMAC:          "invalid MAC address: ",
-	wire.CodeAuthFailed:          "authentication failed: ",
-	wire.CodeOperationInvalid:    "Requested operation is not valid: ",
-	wire.CodeConfigUnsupported:   "unsupported configuration: ",
-	wire.CodeHookFailed:          "Hook script execution failed: ",
-	wire.CodeArgumentUnsupported: "argument unsupported: ",
-	wire.CodeOverflow:            "numerical overflow: ",
-	wire.CodeXMLInvalidSchema:    "XML document failed to validate against schema: ",
+	wire.CodeInternal:             "internal error: ",
+	wire.CodeNoSupport:            "this function is not supported by the connection driver: ",
+	wire.CodeNoConnect:            "no connection driver available for ",
+	wire.CodeInvalidArg:           "invalid argument: ",
+	wire.CodeOperationFailed:      "operation failed: ",
+	wire.CodeNoName:               "missing name information in ",
+	wire.CodeXMLError:             "XML error: ",
+	wire.CodeOperationDenied:      "operation forbidden: ",
+	wire.CodeNoNetwork:            "Network not found: ",
+	wire.CodeInvalidMAC:           "invalid MAC address: ",
+	wire.CodeAuthFailed:           "authentication failed: ",
+	wire.CodeOperationInvalid:     "Requested operation is not valid: ",
+	wire.CodeConfigUnsupported:    "unsupported configuration: ",
+	wire.CodeHookFailed:           "Hook script execution failed: ",
+	wire.CodeArgumentUnsupported:  "argument unsupported: ",
+	wire.CodeOverflow:             "numerical overflow: ",
+	wire.CodeOperationUnsupported: "Operation not supported: ",
+	wire.CodeNoMetadata:           "metadata not found: ",
+	wire.CodeXMLInvalidSchema:     "XML document failed to validate against schema: ",
 }
 
 // networkCodes are the codes of network's sentinels.
@@ -46,19 +48,21 @@ var networkCodes = []struct {
 	{network.ErrSystem, wire.CodeSystemError},
 	{network.ErrHook, wire.CodeHookFailed},
 	{network.ErrInvalidMAC, wire.CodeInvalidMAC},
+	{network.ErrNoMetadata, wire.CodeNoMetadata},
 }
 
 // xmlCodes are the codes of xmlnet's kinds.
 var xmlCodes = map[xmlnet.Kind]wire.Code{
-	xmlnet.XMLError:          wire.CodeXMLError,
-	xmlnet.XMLDetail:         wire.CodeXMLDetail,
-	xmlnet.InternalError:     wire.CodeInternal,
-	xmlnet.NoName:            wire.CodeNoName,
-	xmlnet.ConfigUnsupported: wire.CodeConfigUnsupported,
-	xmlnet.SystemError:       wire.CodeSystemError,
-	xmlnet.Overflow:          wire.CodeOverflow,
-	xmlnet.XMLInvalidSchema:  wire.CodeXMLInvalidSchema,
-	xmlnet.OperationInvalid:  wire.CodeOperationInvalid,
+	xmlnet.XMLError:             wire.CodeXMLError,
+	xmlnet.XMLDetail:            wire.CodeXMLDetail,
+	xmlnet.InternalError:        wire.CodeInternal,
+	xmlnet.NoName:               wire.CodeNoName,
+	xmlnet.ConfigUnsupported:    wire.CodeConfigUnsupported,
+	xmlnet.SystemError:          wire.CodeSystemError,
+	xmlnet.Overflow:             wire.CodeOverflow,
+	xmlnet.XMLInvalidSchema:     wire.CodeXMLInvalidSchema,
+	xmlnet.OperationInvalid:     wire.CodeOperationInvalid,
+	xmlnet.OperationUnsupported: wire.CodeOperationUnsupported,
 }
 
 // failure is an error as libvirt reports it: str1 is the message's form, str2

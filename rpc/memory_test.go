@@ -223,7 +223,89 @@ func (m *memory) Subscribe() (<-chan network.Event, func()) {
 
 // emit needs the lock.
 func (m *memory) emit(r network.Ref, kind network.EventKind) {
+	m.tell(network.Event{Network: r, Kind: kind})
+}
+
+// tell needs the lock.
+func (m *memory) tell(e network.Event) {
 	for _, ch := range m.subscribers {
-		ch <- network.Event{Network: r, Kind: kind}
+		ch <- e
 	}
+}
+
+// Update changes the document as a Manager changes both definitions.
+func (m *memory) Update(_ context.Context, id xmlnet.UUID, u xmlnet.Update, a network.Affect) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		if a&network.AffectLive != 0 && !n.Active {
+			return invalid("network is not running")
+		}
+		return n.change(func(def *xmlnet.Network) (*xmlnet.Network, error) {
+			changed, _, err := def.Update(u)
+			return changed, err
+		})
+	})
+}
+
+// change rewrites the document.
+func (n *memoryNetwork) change(fn func(*xmlnet.Network) (*xmlnet.Network, error)) error {
+	def, _, err := xmlnet.Parse([]byte(n.doc))
+	if err != nil {
+		return err
+	}
+	changed, err := fn(def)
+	if err == nil {
+		n.doc = string(changed.Format(xmlnet.FormatOptions{}))
+	}
+	return err
+}
+
+func (m *memory) DefineLive(_ context.Context, doc []byte, validate bool) (network.Ref, error) {
+	return m.store(doc, validate, network.Defined, func(n *memoryNetwork) { n.Persistent = true })
+}
+
+func (m *memory) SetMetadata(id xmlnet.UUID, d network.Metadata, a network.Affect) error {
+	err := m.with(id, func(n *memoryNetwork) error {
+		return n.change(func(def *xmlnet.Network) (*xmlnet.Network, error) {
+			switch {
+			case d.Type == network.Title && d.Text != nil:
+				return def.WithTitle(*d.Text)
+			case d.Type == network.Element && d.Text == nil:
+				return def.WithoutMetadata(*d.URI), nil
+			case d.Type == network.Element:
+				return def.WithMetadata(*d.Key, *d.URI, *d.Text)
+			}
+			return nil, network.ErrInvalidArg
+		})
+	})
+	if err != nil {
+		return err
+	}
+	change := network.MetadataChange{Type: d.Type}
+	if d.URI != nil {
+		change.URI = *d.URI
+	}
+	info, err := m.LookupUUID(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tell(network.Event{Network: info.Ref, Metadata: &change})
+	return err
+}
+
+func (m *memory) Metadata(id xmlnet.UUID, kind network.MetadataType, uri string, a network.Affect) (string, error) {
+	text := ""
+	err := m.with(id, func(n *memoryNetwork) error {
+		def, _, err := xmlnet.Parse([]byte(n.doc))
+		if err != nil {
+			return err
+		}
+		text = def.Title
+		if kind == network.Element {
+			text, _ = def.MetadataOf(uri)
+		}
+		if text == "" {
+			return &network.Error{Kind: network.ErrNoMetadata, Text: "Requested metadata element is not present"}
+		}
+		return nil
+	})
+	return text, err
 }

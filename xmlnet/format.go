@@ -15,6 +15,8 @@ type FormatOptions struct {
 	// Inactive asks for what is stored: no connections, and of a pool that
 	// a physical function stands for, nothing but that function.
 	Inactive bool
+	// Level is how deep in another document the network is printed.
+	Level int
 }
 
 // Format prints n byte for byte as "virsh net-dumpxml" of libvirt 11 does,
@@ -23,7 +25,7 @@ func (n *Network) Format(o FormatOptions) []byte {
 	if o.Inactive {
 		o.Connections, o.IfConnections = 0, nil
 	}
-	p := &printer{}
+	p := &printer{level: o.Level}
 	root := newTag("network")
 	if len(n.DNSMasqOptions) > 0 {
 		root.attr("xmlns:dnsmasq", dnsmasqURI)

@@ -19,6 +19,7 @@ type settings struct {
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
 	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
+	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -37,6 +38,7 @@ func readSettings(path string) (settings, error) {
 		LibvirtSockets: true,
 		LibvirtDir:     "/run/libvirt",
 		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
+		Hook:           "/etc/libvirt/hooks/network",
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,
