@@ -48,6 +48,7 @@ type Manager struct {
 	log      *slog.Logger
 	resolver *dns.Resolver
 	events   broker
+	macs     *macFiles
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -74,6 +75,7 @@ func New(log *slog.Logger, host Host, cfg Config) *Manager {
 		bus: bus, firewalld: firewalld.New(bus), resolved: resolved.New(bus),
 		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
 		byID:     make(map[xmlnet.UUID]*entry),
+		macs:     newMACFiles(),
 	}
 }
 
@@ -123,7 +125,9 @@ func (m *Manager) XML(id xmlnet.UUID, inactive bool) (string, error) {
 	if inactive && e.config != nil {
 		n = e.config
 	}
-	return string(n.Format(xmlnet.FormatOptions{Inactive: inactive || e.live == nil})), nil
+	o := xmlnet.FormatOptions{Inactive: inactive || e.live == nil}
+	o.Connections, o.IfConnections = e.ports.connections()
+	return string(n.Format(o)), nil
 }
 
 // Leases returns the leases of a network that have not ended, of one MAC
@@ -205,6 +209,7 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
+	defer m.portsChanged(e.current())
 	ref, bridge := e.ref(), ""
 	if n := e.current(); n.Forward.Mode.OwnBridge() {
 		bridge = n.Bridge.Name // a bridge that is only named may be another network's

@@ -113,6 +113,7 @@ func (s *site) start() {
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -34,6 +34,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	defer m.stopServers()
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
+	group.Go(func() error { m.writeMACs(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
@@ -50,7 +51,7 @@ func (m *Manager) stopServers() {
 	defer m.change.Unlock()
 	for _, e := range m.byID {
 		if e.services != nil {
-			e.services.stop()
+			e.services.stop(nil)
 		}
 	}
 }
@@ -101,12 +102,13 @@ func (m *Manager) load(ctx context.Context) error {
 		m.log.Error("some active networks are not known any more", "err", err)
 	}
 	for _, n := range active {
+		ports := m.loadPorts(n)
 		m.mu.Lock()
 		e := m.byID[n.UUID]
 		if e == nil {
 			e = m.add(n)
 		}
-		e.live = n
+		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
 	return nil
@@ -152,7 +154,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 			if e.config == nil {
 				delete(m.byID, e.live.UUID)
 			}
-			e.live = nil
+			e.live, e.ports = nil, nil
 			m.mu.Unlock()
 			continue
 		}

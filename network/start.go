@@ -93,8 +93,9 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return errors.Join(hostError(p, err), m.cfg.Dir.RemoveActive(n.Name))
 	}
+	ports := m.noPorts(n)
 	m.mu.Lock()
-	e.live, e.plan, e.services = n, p, services
+	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
 	m.tellOwnAddrs()
@@ -141,7 +142,7 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 		err = m.applyLinks(ctx, p)
 	}
 	if err != nil {
-		s.stop()
+		s.stop(errEnded)
 		return nil, err
 	}
 	return s, m.setRegistered(e, index, nil)
@@ -199,15 +200,16 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // afterwards, and what could not be removed is in the error.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
-	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
-	s.stop()
+	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
+	s.stop(errEnded)
 	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services, e.registered = nil, nil, nil, 0
+	e.live, e.plan, e.services, e.ports, e.registered = nil, nil, nil, nil, 0
 	m.mu.Unlock()
+	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
