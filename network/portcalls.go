@@ -45,7 +45,7 @@ func (m *Manager) CreatePort(id xmlnet.UUID, doc []byte, o PortOptions) (Ref, xm
 	if err != nil {
 		return Ref{}, xmlnet.UUID{}, err
 	}
-	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	return Ref{Name: n.Name, UUID: n.UUID}, p.UUID, nil
 }
 
@@ -136,7 +136,7 @@ func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
 		return err
 	}
 	m.portsChanged(n)
-	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	err = ports.flush(portID)
 	if p.Floor() > 0 {
 		err = errors.Join(err, m.floorsChanged(n, ports))
