@@ -174,6 +174,7 @@ func TestOutboundLimit(t *testing.T) {
 	err := h.tune(t, limit)
 	if errors.Is(err, bridge.ErrNotInKernel) {
 		wantLines(t, err.Error(), "limit outbound traffic: this kernel lacks the policing action of traffic control (module act_police)")
+		t.Log("the kernel lacks a policer")
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
@@ -232,6 +233,7 @@ func TestVLANFiltering(t *testing.T) {
 	}
 	switch {
 	case errors.Is(err, bridge.ErrNotInKernel):
+		t.Log("the kernel lacks VLAN filtering")
 		wantLines(t, err.Error(), "this kernel lacks bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)")
 		if seen := h.observe(t); len(seen.Links) > 1 {
 			t.Errorf("left behind: %+v", seen.Links)
@@ -244,5 +246,19 @@ func TestVLANFiltering(t *testing.T) {
 	h.Run(t, "ip link add eth9 type veth peer name x")
 	if err := h.tune(t, bridge.Tuning{Name: "eth9", VLANFiltering: true}); err == nil || !strings.Contains(err.Error(), "eth9 is not a Linux bridge") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFairQueueWhereTheKernelHasOne holds on every kernel.
+func TestFairQueueWhereTheKernelHasOne(t *testing.T) {
+	h := newHost(t)
+	h.Run(t, "ip link add probe type bridge")
+	hasSFQ := strings.Contains(h.Run(t, "tc qdisc add dev probe root sfq 2>&1 || true; tc qdisc show dev probe"), "qdisc sfq")
+	h.apply(t, shaped(mb, 0))
+	h.apply(t, shaped(mb, 0))
+	t.Logf("the kernel has SFQ: %v", hasSFQ)
+	have := h.tc(t, nat().Name)
+	if got := strings.Contains(have, "qdisc sfq 2: parent 1:2"); got != hasSFQ {
+		t.Errorf("SFQ below 1:2: %v, the kernel has it: %v\n%s", got, hasSFQ, have)
 	}
 }

@@ -93,8 +93,9 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return errors.Join(hostError(p, err), m.cfg.Dir.RemoveActive(n.Name))
 	}
+	ports := m.noPorts(n)
 	m.mu.Lock()
-	e.live, e.plan, e.services = n, p, services
+	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
 	m.tellOwnAddrs()
@@ -116,6 +117,7 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 	}
 	return nil, errors.Join(err,
 		m.removeLinks(ctx, p),
+		m.removeZone(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
@@ -128,12 +130,18 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
 		return nil, err
 	}
+	if err := m.applyZone(ctx, p); err != nil {
+		return nil, err
+	}
 	s, err := m.serve(e, n, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.applyLinks(ctx, p); err != nil {
-		s.stop()
+	if e.registered, err = m.register(ctx, p, 0); err == nil {
+		err = m.applyLinks(ctx, p)
+	}
+	if err != nil {
+		s.stop(errEnded)
 		return nil, err
 	}
 	return s, nil
@@ -191,14 +199,16 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // leaves no bridge behind that the next one does not know.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
-	s.stop()
-	errs := []error{m.removeLinks(ctx, p), m.cfg.Dir.RemoveActive(ref.Name)}
+	errs := []error{e.ports.close()}
+	s.stop(errEnded)
+	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p), m.cfg.Dir.RemoveActive(ref.Name))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services = nil, nil, nil
+	e.live, e.plan, e.services, e.ports, e.registered = nil, nil, nil, nil, 0
 	m.mu.Unlock()
+	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
