@@ -59,6 +59,11 @@ func (h nsHost) TuneBridge(ctx context.Context, want bridge.Tuning) (err error) 
 	return err
 }
 
+func (h nsHost) SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) (err error) {
+	h.ns.Do(func() { err = h.Host.SetFloors(ctx, link, limit, floors) })
+	return err
+}
+
 func (h nsHost) RemoveBridge(ctx context.Context, name, owner string) (err error) {
 	h.calling("RemoveBridge")
 	h.ns.Do(func() { err = h.Host.RemoveBridge(ctx, name, owner) })
