@@ -116,3 +116,15 @@ func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.
 		}
 	})
 }
+
+// HostHas tells whether the host's hosts files have a name, alone or with the
+// network's domain.
+func (s *Server) HostHas(name string) bool {
+	v := s.view()
+	wire, ok := foldedName(name)
+	if !ok || v.hostsOwner([]byte(wire)) != nil {
+		return ok
+	}
+	full, ok := joined(wire, v.policy.domain)
+	return v.policy.domain != "" && ok && v.hostsOwner([]byte(full)) != nil
+}
