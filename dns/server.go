@@ -80,9 +80,14 @@ func (s *Server) forward(ctx context.Context, q *query, r *reply, ask missing, c
 }
 
 // admit tells whether the client may have upstreams asked now; then
-// s.queries.leave must follow.
+// s.queries.leave must follow. The host itself has no rate: others may ask
+// through it.
 func (s *Server) admit(client netip.Addr) bool {
-	return s.rates.allow(client, s.policy.Load().rate, time.Now()) && s.queries.enter(client)
+	rate := s.policy.Load().rate
+	if s.up.onHost(client) {
+		rate = 0
+	}
+	return s.rates.allow(client, rate, time.Now()) && s.queries.enter(client)
 }
 
 // trace logs a query if the configuration says so. Client is only called then.

@@ -70,6 +70,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
 		SystemBus:  s.SystemBus,
+		QueryRate:  s.DNSQueryRate,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
