@@ -127,9 +127,16 @@ func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.
 func (s *Server) HostHas(name string) bool {
 	v := s.view()
 	wire, ok := foldedName(name)
-	if !ok || v.hostsOwner([]byte(wire)) != nil {
-		return ok
+	if !ok {
+		return false
+	}
+	has := func(wire string) bool {
+		o := v.hostsOwner([]byte(wire))
+		return o != nil && len(o.given) > 0
+	}
+	if v.policy.domain == "" || has(wire) {
+		return has(wire)
 	}
 	full, ok := joined(wire, v.policy.domain)
-	return v.policy.domain != "" && ok && v.hostsOwner([]byte(full)) != nil
+	return ok && has(full)
 }
