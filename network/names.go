@@ -3,9 +3,7 @@ package network
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -20,18 +18,25 @@ type names struct {
 	mu      sync.Mutex // guards below: definition and leases change by themselves
 	records *dns.Records
 	leased  map[netip.Addr]dns.Name // what leases gave
+	said    map[netip.Addr]string   // what clients call themselves
+	given   claims
 }
 
 // newNames returns the names of a resolver, none until reset.
 func newNames(server *dns.Server) *names {
-	return &names{server: server, leased: make(map[netip.Addr]dns.Name)}
+	return &names{server: server, leased: make(map[netip.Addr]dns.Name), said: make(map[netip.Addr]string)}
 }
 
 // reset takes the names of a new definition, beside those of the leases.
 func (n *names) reset(cfg dns.Config, fixed []dns.Name) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.records = dns.NewRecords(cfg, fixed).With(slices.Collect(maps.Values(n.leased)), nil)
+	n.given = newClaims(cfg, fixed)
+	n.records = dns.NewRecords(cfg, fixed)
+	clear(n.leased)
+	for addr, hostname := range n.said {
+		n.setOne(lease.Lease{Addr: addr, Hostname: hostname})
+	}
 	n.server.SetRecords(n.records)
 }
 
@@ -52,8 +57,12 @@ func (n *names) setOne(l lease.Lease) {
 		del = append(del, old)
 		delete(n.leased, l.Addr)
 	}
+	delete(n.said, l.Addr)
 	if l.Hostname != "" {
-		name := dns.Name{Addr: l.Addr, Names: []string{l.Hostname}, Source: "lease", Yields: true}
+		n.said[l.Addr] = l.Hostname
+	}
+	if l.Hostname != "" && !n.given.forbid(l.Hostname, l.Addr) && !n.server.HostHas(l.Hostname) {
+		name := dns.Name{Addr: l.Addr, Names: []string{l.Hostname}, Source: "lease"}
 		set = append(set, name)
 		n.leased[l.Addr] = name
 	}

@@ -83,6 +83,9 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DHCP4 != nil {
 		addToDHCP(o, p.DHCP4)
 	}
+	if o.TFTPRoot != "" && (o.TFTP || p.TFTP != nil) {
+		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
+	}
 	if o.NoDNS {
 		p.DNS, p.Names = nil, nil
 	}

@@ -72,6 +72,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
 		SystemBus:  s.SystemBus,
+		QueryRate:  s.DNSQueryRate,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
