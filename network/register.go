@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/resolved"
@@ -17,23 +18,43 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 	if p.Register == nil {
 		return 0, nil
 	}
+	index, err := m.linkIndex(ctx, p.Register.Link)
+	if err != nil || index == known {
+		return index, err
+	}
+	if err := m.resolved.Register(ctx, index, *p.Register); err != nil {
+		return 0, registerError(err)
+	}
+	return index, nil
+}
+
+// reregister is register for a network that is active with the plan from, for
+// the link with the index known.
+func (m *Manager) reregister(ctx context.Context, from, to *plan.Plan, known int) (int, error) {
+	switch {
+	case reflect.DeepEqual(from.Register, to.Register):
+		return known, nil
+	case to.Register != nil:
+		return m.register(ctx, to, 0)
+	}
+	index, err := m.linkIndex(ctx, from.Register.Link)
+	if err != nil {
+		return known, err
+	}
+	return 0, m.resolved.Unregister(ctx, index)
+}
+
+func (m *Manager) linkIndex(ctx context.Context, name string) (int, error) {
 	host, err := m.host.Observe(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("find the bridge to register: %w", err)
 	}
 	for _, l := range host.Links {
-		if l.Name != p.Register.Link {
-			continue
+		if l.Name == name {
+			return l.Index, nil
 		}
-		if l.Index == known {
-			return known, nil
-		}
-		if err := m.resolved.Register(ctx, l.Index, *p.Register); err != nil {
-			return 0, registerError(err)
-		}
-		return l.Index, nil
 	}
-	return 0, fmt.Errorf("find the bridge to register: no link %s", p.Register.Link)
+	return 0, fmt.Errorf("find the bridge to register: no link %s", name)
 }
 
 func registerError(err error) error {

@@ -43,27 +43,35 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err := m.cfg.Dir.SaveActive(n); err != nil {
 		return err
 	}
-	if err := m.apply(ctx, e, p); err != nil {
-		return errors.Join(err, m.putBack(ctx, e))
+	registered, err := m.apply(ctx, e, p)
+	if err != nil {
+		return errors.Join(hostError(p, err), m.putBack(ctx, e, p))
 	}
 	m.mu.Lock()
-	e.live, e.plan = n, p
+	e.live, e.plan, e.registered = n, p, registered
 	m.mu.Unlock()
 	m.tellOwnAddrs()
 	return nil
 }
 
-// apply makes the host hold p for e. The rules come first: they are for the
-// bridge, whatever addresses it has, and so are there before a new subnet is.
-// Sockets come last, when their addresses are there.
-func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
+// apply makes the host hold p for e, and returns the link that the host's
+// resolver was told of. The rules come first: they are for the bridge, whatever
+// addresses it has, and so are there before a new subnet is. Sockets come last,
+// when their addresses are there.
+func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) (registered int, err error) {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
-		return err
+		return 0, err
 	}
 	if err := m.relink(ctx, e.plan, p); err != nil {
-		return err
+		return 0, err
 	}
-	return e.services.change(p, part.start)
+	if err := m.rezone(ctx, e.plan, p); err != nil {
+		return 0, err
+	}
+	if registered, err = m.reregister(ctx, e.plan, p, e.registered); err != nil {
+		return 0, err
+	}
+	return registered, e.services.change(p, part.start)
 }
 
 // relink makes the links what to says. What from set on the host's bridge is
@@ -75,13 +83,16 @@ func (m *Manager) relink(ctx context.Context, from, to *plan.Plan) error {
 	return m.applyLinks(ctx, to)
 }
 
-// putBack makes host and disk what e's live definition says, past errors. Its
-// servers have not changed: change is the last step and changes all or
-// nothing.
-func (m *Manager) putBack(ctx context.Context, e *entry) error {
+// putBack makes host and disk what e's live definition says, past errors, after
+// some of p was applied. Its servers have not changed: change is the last step
+// and changes all or nothing.
+func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
+	_, err := m.reregister(ctx, p, e.plan, e.registered)
 	return errors.Join(
 		m.host.ApplyRules(ctx, m.ruleset(nil)),
-		m.applyLinks(ctx, e.plan),
+		m.relink(ctx, p, e.plan),
+		m.rezone(ctx, p, e.plan),
+		err,
 		m.cfg.Dir.SaveActive(e.live))
 }
 

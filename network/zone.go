@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/plan"
@@ -27,6 +28,17 @@ func (m *Manager) removeZone(ctx context.Context, p *plan.Plan) error {
 		return nil
 	}
 	return m.firewalld.Remove(ctx, p.Zone.Link)
+}
+
+// rezone is applyZone for a network that is active with the plan from.
+func (m *Manager) rezone(ctx context.Context, from, to *plan.Plan) error {
+	switch {
+	case reflect.DeepEqual(from.Zone, to.Zone):
+		return nil
+	case to.Zone == nil:
+		return m.removeZone(ctx, from)
+	}
+	return m.applyZone(ctx, to)
 }
 
 // followFirewalld puts bridges back into their zones when firewalld has

@@ -80,6 +80,16 @@ func (c *Client) Register(ctx context.Context, index int, r Registration) error 
 	return nil
 }
 
+// Unregister takes back what was registered for a link. Without systemd-resolved
+// there is nothing to take back.
+func (c *Client) Unregister(ctx context.Context, index int) error {
+	err := c.call(ctx, "RevertLink", int32(index))
+	if err == nil || errors.Is(err, systembus.ErrAbsent) {
+		return nil
+	}
+	return fmt.Errorf("take back the registration of link %d: %w", index, err)
+}
+
 func (c *Client) call(ctx context.Context, method string, args ...any) error {
 	return c.bus.Call(ctx, object, manager+method, args)
 }
