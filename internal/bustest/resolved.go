@@ -65,6 +65,9 @@ func (r *Resolved) note(method string, index int, text string) *dbus.Error {
 	if r.fail == method {
 		return dbus.NewError("org.freedesktop.resolve1.LinkBusy", []any{"Link is managed."})
 	}
+	if method == "SetLinkDomains" { // always the first: what was told before is replaced
+		r.links[index] = ""
+	}
 	r.links[index] += text
 	r.calls++
 	return nil
