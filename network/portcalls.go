@@ -43,7 +43,7 @@ func (m *Manager) CreatePort(id xmlnet.UUID, doc []byte, o PortOptions) (Ref, xm
 	if err != nil {
 		return Ref{}, xmlnet.UUID{}, err
 	}
-	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	return Ref{Name: n.Name, UUID: n.UUID}, p.UUID, nil
 }
 
@@ -131,7 +131,7 @@ func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
 		return err
 	}
 	m.portsChanged(n)
-	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	err = ports.flush(portID)
 	m.logHook(n, m.runHook(n, "port-deleted", "begin", p.FormatAt(1)))
 	return err
