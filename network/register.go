@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/resolved"
@@ -18,43 +17,47 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 	if p.Register == nil {
 		return 0, nil
 	}
-	index, err := m.linkIndex(ctx, p.Register.Link)
-	if err != nil || index == known {
-		return index, err
-	}
-	if err := m.resolved.Register(ctx, index, *p.Register); err != nil {
-		return 0, registerError(err)
-	}
-	return index, nil
-}
-
-// reregister is register for a network that is active with the plan from, for
-// the link with the index known.
-func (m *Manager) reregister(ctx context.Context, from, to *plan.Plan, known int) (int, error) {
-	switch {
-	case reflect.DeepEqual(from.Register, to.Register):
-		return known, nil
-	case to.Register != nil:
-		return m.register(ctx, to, 0)
-	}
-	index, err := m.linkIndex(ctx, from.Register.Link)
-	if err != nil {
-		return known, err
-	}
-	return 0, m.resolved.Unregister(ctx, index)
-}
-
-func (m *Manager) linkIndex(ctx context.Context, name string) (int, error) {
 	host, err := m.host.Observe(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("find the bridge to register: %w", err)
 	}
 	for _, l := range host.Links {
-		if l.Name == name {
-			return l.Index, nil
+		if l.Name != p.Register.Link {
+			continue
 		}
+		if l.Index == known {
+			return known, nil
+		}
+		if err := m.resolved.Register(ctx, l.Index, *p.Register); err != nil {
+			return 0, registerError(err)
+		}
+		return l.Index, nil
 	}
-	return 0, fmt.Errorf("find the bridge to register: no link %s", name)
+	return 0, fmt.Errorf("find the bridge to register: no link %s", p.Register.Link)
+}
+
+// changeRegistration is register for an active network that was as was says.
+func (m *Manager) changeRegistration(ctx context.Context, e *entry, was, p *plan.Plan) error {
+	if was.Register.Equal(p.Register) {
+		return nil
+	}
+	if p.Register == nil && e.registered == 0 {
+		return nil // it was to be registered, and could not be
+	}
+	if p.Register == nil {
+		return m.setRegistered(e, 0, m.resolved.Revert(ctx, e.registered))
+	}
+	index, err := m.register(ctx, p, 0)
+	return m.setRegistered(e, index, err)
+}
+
+// setRegistered notes where the network's domain is registered; it returns
+// err.
+func (m *Manager) setRegistered(e *entry, index int, err error) error {
+	m.mu.Lock()
+	e.registered = index
+	m.mu.Unlock()
+	return err
 }
 
 func registerError(err error) error {
@@ -71,7 +74,5 @@ func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
 	}
-	m.mu.Lock()
-	e.registered = index
-	m.mu.Unlock()
+	_ = m.setRegistered(e, index, nil) // logged
 }

@@ -40,59 +40,51 @@ func (m *Manager) planLive(ctx context.Context, n, was *xmlnet.Network) (*plan.P
 func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) error {
 	// From here on what was begun is ended, whether the client waits or not.
 	ctx = context.WithoutCancel(ctx)
+	n, err := m.expandPool(n)
+	if err != nil {
+		return err
+	}
 	if err := m.cfg.Dir.SaveActive(n); err != nil {
 		return err
 	}
-	registered, err := m.apply(ctx, e, p)
-	if err != nil {
+	if err := m.apply(ctx, e, p); err != nil {
 		return errors.Join(hostError(p, err), m.putBack(ctx, e, p))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.registered = n, p, registered
+	e.live, e.plan = n, p
 	m.mu.Unlock()
 	m.tellOwnAddrs()
 	return nil
 }
 
-// apply makes the host hold p for e, and returns the link that the host's
-// resolver was told of. The rules come first: they are for the bridge, whatever
-// addresses it has, and so are there before a new subnet is. Sockets come last,
-// when their addresses are there.
-func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) (registered int, err error) {
+// apply makes the host hold p for e. The rules come first: they are for the
+// bridge, whatever addresses it has, and so are there before a new subnet is.
+// Sockets come last, when their addresses are there.
+func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
-		return 0, err
+		return err
 	}
-	if err := m.relink(ctx, e.plan, p); err != nil {
-		return 0, err
+	if err := m.changeLinks(ctx, e.plan, p); err != nil {
+		return err
 	}
-	if err := m.rezone(ctx, e.plan, p); err != nil {
-		return 0, err
+	if err := m.changeZone(ctx, e.plan, p); err != nil {
+		return err
 	}
-	if registered, err = m.reregister(ctx, e.plan, p, e.registered); err != nil {
-		return 0, err
+	if err := m.changeRegistration(ctx, e, e.plan, p); err != nil {
+		return err
 	}
-	return registered, e.services.change(p, part.start)
-}
-
-// relink makes the links what to says. What from set on the host's bridge is
-// taken away if nothing is to be set on it any more.
-func (m *Manager) relink(ctx context.Context, from, to *plan.Plan) error {
-	if from.Named != nil && !from.Named.IsZero() && (to.Named == nil || to.Named.IsZero()) {
-		return m.removeLinks(ctx, from)
-	}
-	return m.applyLinks(ctx, to)
+	return e.services.change(p, part.start)
 }
 
 // putBack makes host and disk what e's live definition says, past errors, after
-// some of p was applied. Its servers have not changed: change is the last step
-// and changes all or nothing.
+// p was applied as far as it got. Its servers have not changed: change is the
+// last step and changes all or nothing.
 func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
-	_, err := m.reregister(ctx, p, e.plan, e.registered)
 	return errors.Join(
 		m.host.ApplyRules(ctx, m.ruleset(nil)),
-		m.relink(ctx, p, e.plan),
-		m.rezone(ctx, p, e.plan),
-		err,
+		m.changeLinks(ctx, p, e.plan),
+		m.changeZone(ctx, p, e.plan),
+		m.changeRegistration(ctx, e, p, e.plan),
 		m.cfg.Dir.SaveActive(e.live))
 }
 

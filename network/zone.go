@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/plan"
@@ -22,23 +21,20 @@ func (m *Manager) applyZone(ctx context.Context, p *plan.Plan) error {
 	return err
 }
 
+// changeZone is applyZone for a network that was as was says.
+func (m *Manager) changeZone(ctx context.Context, was, p *plan.Plan) error {
+	if p.Zone == nil {
+		return m.removeZone(ctx, was)
+	}
+	return m.applyZone(ctx, p)
+}
+
 // removeZone takes the network's bridge out of it.
 func (m *Manager) removeZone(ctx context.Context, p *plan.Plan) error {
 	if p.Zone == nil {
 		return nil
 	}
 	return m.firewalld.Remove(ctx, p.Zone.Link)
-}
-
-// rezone is applyZone for a network that is active with the plan from.
-func (m *Manager) rezone(ctx context.Context, from, to *plan.Plan) error {
-	switch {
-	case reflect.DeepEqual(from.Zone, to.Zone):
-		return nil
-	case to.Zone == nil:
-		return m.removeZone(ctx, from)
-	}
-	return m.applyZone(ctx, to)
 }
 
 // followFirewalld puts bridges back into their zones when firewalld has
