@@ -95,14 +95,14 @@ func (p *ports) stay(n *xmlnet.Network) error {
 	if b := n.Bandwidth; b != nil && b.Inbound != nil {
 		most = max(b.Inbound.Peak, b.Inbound.Average)
 	}
-	if floors := p.floors(); floors > most {
+	if floors := p.floorSum(); floors > most {
 		return invalid("the inbound bandwidth of network '%s' is less than what its ports are guaranteed: %d of %d", n.Name, most, floors)
 	}
 	return nil
 }
 
-// floors is the rate in KiB/s that the ports are guaranteed together.
-func (p *ports) floors() uint64 {
+// floorSum is the rate in KiB/s that the ports are guaranteed together.
+func (p *ports) floorSum() uint64 {
 	if p == nil {
 		return 0
 	}

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -335,30 +333,3 @@ func TestMetadataIsKeptAndTold(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-func TestLiveChangeGoesOnWithoutItsClient(t *testing.T) {
-	s := newSite(t)
-	ref := s.mustStart(natDoc)
-	ctx, cancel := context.WithCancel(t.Context())
-	host := s.host
-	s.host = cancelling{host, cancel}
-	if err := s.Update(ctx, ref.UUID, addTXT("a"), AffectLive); err != nil {
-		t.Error(err)
-	}
-	s.host = host
-	if live, _ := s.xmls(ref.UUID); !strings.Contains(live, "txt name='a'") {
-		t.Errorf("not changed:\n%s", live)
-	}
-}
-
-// cancelling loses its client as soon as it is asked to look around.
-type cancelling struct {
-	Host
-	cancel func()
-}
-
-func (c cancelling) Observe(ctx context.Context) (have bridge.Host, err error) {
-	have, err = c.Host.Observe(ctx)
-	c.cancel()
-	return have, err
-}

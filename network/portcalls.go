@@ -1,6 +1,8 @@
 package network
 
 import (
+	"errors"
+
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -56,6 +58,9 @@ func (m *Manager) addPort(n *xmlnet.Network, ports *ports, req port.Port, decide
 	}
 	if err = m.runHook(n, "port-created", "begin", p.FormatAt(1)); err == nil {
 		err = ports.flush(p.UUID)
+	}
+	if err == nil && p.Floor() > 0 {
+		err = m.floorsChanged(n, ports)
 	}
 	if err != nil {
 		return nil, ports.undo(p.UUID, err)
@@ -117,7 +122,7 @@ func (m *Manager) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth)
 	if err := ports.retune(n, portID, to); err != nil {
 		return err
 	}
-	return ports.flush(portID)
+	return errors.Join(ports.flush(portID), m.floorsChanged(n, ports))
 }
 
 // DeletePort removes a port (ErrNoPort).
@@ -133,6 +138,9 @@ func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
 	m.portsChanged(n)
 	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	err = ports.flush(portID)
+	if p.Floor() > 0 {
+		err = errors.Join(err, m.floorsChanged(n, ports))
+	}
 	m.logHook(n, m.runHook(n, "port-deleted", "begin", p.FormatAt(1)))
 	return err
 }
