@@ -107,9 +107,11 @@ func (v *view) atName(q *query, r *reply, name []byte) (found knowledge, fits bo
 		}
 	}
 	o := v.records.find(name)
-	fromHosts := o == nil || len(o.given) == 0
-	if fromHosts {
-		o = or(v.hostsOwner(name), o)
+	fromHosts := false
+	if o == nil || o.yields { // also if names below it are all there is
+		if h := v.hostsOwner(name); h != nil {
+			o, fromHosts = h, true
+		}
 	}
 	if o == nil {
 		if !here {
@@ -121,13 +123,6 @@ func (v *view) atName(q *query, r *reply, name []byte) (found knowledge, fits bo
 		return ownsAll, false
 	}
 	return v.known(q, len(statics) > 0, len(o.given) > 0), true
-}
-
-func or(a, b *owner) *owner {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // known weighs a name that exists here, by static records, by addresses, or

@@ -20,16 +20,18 @@ type Records struct {
 
 // An owner is a name that exists: it has addresses, or names below it do.
 type owner struct {
-	given []given
-	v4    []target // the given ones without duplicates
-	v6    []target
-	below int // names with addresses under this one
+	given  []given
+	v4     []target // the given ones without duplicates, and those that yield
+	v6     []target
+	yields bool // all that is given yields
+	below  int  // names with addresses under this one
 }
 
 // given is one source's statement about a name.
 type given struct {
 	target
 	source string
+	yields bool
 }
 
 type target struct {
@@ -74,7 +76,7 @@ func (r *Records) With(set, del []Name) *Records {
 func (r *Records) add(n Name) {
 	addr := n.Addr.Unmap().WithZone("")
 	for _, name := range r.expand(n) {
-		r.give(fold(name), given{target{addr, n.TTL}, n.Source})
+		r.give(fold(name), given{target{addr, n.TTL}, n.Source, n.Yields})
 	}
 	if name, ok := r.pointerName(n); ok {
 		r.point(addr, pointer{name, n.TTL, n.Source})
@@ -188,17 +190,24 @@ func (r *Records) put(name string, o owner) {
 		r.names = r.names.without(hash, name)
 		return
 	}
-	o.v4, o.v6 = nil, nil
+	o.v4, o.v6 = o.targets(netip.Addr.Is4), o.targets(netip.Addr.Is6)
+	o.yields = !slices.ContainsFunc(o.given, func(g given) bool { return !g.yields })
+	r.names = r.names.with(hash, name, &o)
+}
+
+// targets are the addresses of a family to answer with.
+func (o *owner) targets(family func(netip.Addr) bool) []target {
+	firm := slices.ContainsFunc(o.given, func(g given) bool { return family(g.addr) && !g.yields })
+	var list []target
 	for _, g := range o.given {
-		list := &o.v6
-		if g.addr.Is4() {
-			list = &o.v4
+		if !family(g.addr) || g.yields && firm {
+			continue
 		}
-		if !slices.ContainsFunc(*list, func(t target) bool { return t.addr == g.addr }) {
-			*list = append(*list, g.target)
+		if !slices.ContainsFunc(list, func(t target) bool { return t.addr == g.addr }) {
+			list = append(list, g.target)
 		}
 	}
-	r.names = r.names.with(hash, name, &o)
+	return list
 }
 
 func (r *Records) point(addr netip.Addr, p pointer) {

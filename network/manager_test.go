@@ -26,13 +26,13 @@ import (
 type nsHost struct {
 	Host
 	ns *kerneltest.NS
-	// removing is called before a bridge is removed.
-	removing func()
+	// calling is told of some calls before they are made.
+	calling func(method string)
 }
 
 func openHost(t *testing.T, ns *kerneltest.NS) nsHost {
 	t.Helper()
-	h := nsHost{ns: ns, removing: func() {}}
+	h := nsHost{ns: ns, calling: func(string) {}}
 	ns.Do(func() {
 		host, err := OpenKernel(slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -65,7 +65,7 @@ func (h nsHost) SetFloors(ctx context.Context, link string, limit bridge.Rate, f
 }
 
 func (h nsHost) RemoveBridge(ctx context.Context, name, owner string) (err error) {
-	h.removing()
+	h.calling("RemoveBridge")
 	h.ns.Do(func() { err = h.Host.RemoveBridge(ctx, name, owner) })
 	return err
 }
@@ -81,6 +81,7 @@ func (h nsHost) ListenDHCP4(link string, server netip.Addr) (c *dhcpd.Conn4, err
 }
 
 func (h nsHost) ListenDNS(link string, addr netip.Addr) (udp net.PacketConn, tcp net.Listener, err error) {
+	h.calling("ListenDNS")
 	h.ns.Do(func() { udp, tcp, err = h.Host.ListenDNS(link, addr) })
 	return udp, tcp, err
 }
@@ -102,8 +103,8 @@ type site struct {
 	dir string
 	bus string // the system's D-Bus, "" for none
 	*Manager
-	stop     func()
-	removing func() // as nsHost has it, if not nil
+	stop    func()
+	calling func(method string) // as nsHost has it, if not nil
 }
 
 func newSite(t *testing.T) *site {
@@ -116,8 +117,8 @@ func newSite(t *testing.T) *site {
 func (s *site) start() {
 	s.t.Helper()
 	host := openHost(s.t, s.ns)
-	if s.removing != nil {
-		host.removing = s.removing
+	if s.calling != nil {
+		host.calling = s.calling
 	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
 		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
@@ -221,7 +222,11 @@ func TestStartMakesTheNetworkAndDestroyLeavesNothing(t *testing.T) {
 func TestNetworkIsActiveOnDiskUntilItsBridgeIsGone(t *testing.T) {
 	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
 	recorded := false
-	s.removing = func() { recorded = strings.Contains(s.kernelState(), "run/n.xml") }
+	s.calling = func(method string) {
+		if method == "RemoveBridge" {
+			recorded = strings.Contains(s.kernelState(), "run/n.xml")
+		}
+	}
 	s.start()
 	ref := s.mustStart(natDoc)
 	if err := s.Destroy(t.Context(), ref.UUID); err != nil {
@@ -259,6 +264,25 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 				t.Error("the network counts as active")
 			}
 		})
+	}
+}
+
+func TestStartOfAClientThatLeavesIsUndone(t *testing.T) {
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	ctx, leave := context.WithCancel(t.Context())
+	s.calling = func(method string) {
+		if method == "ListenDNS" {
+			leave()
+		}
+	}
+	s.start()
+	ref := s.mustDefine(natDoc)
+	before := s.kernelState()
+	if err := s.Start(ctx, ref.UUID); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, s.kernelState()); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
 	}
 }
 
@@ -558,5 +582,8 @@ func TestEventsComeInOrderToEachSubscriber(t *testing.T) {
 	cancelA()
 	if _, open := <-a; open {
 		t.Error("an event after cancel")
+	}
+	if n := len(s.events.subs); n != 1 {
+		t.Errorf("events are kept for %d subscribers", n)
 	}
 }

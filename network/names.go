@@ -53,7 +53,7 @@ func (n *names) setOne(l lease.Lease) {
 		delete(n.leased, l.Addr)
 	}
 	if l.Hostname != "" {
-		name := dns.Name{Addr: l.Addr, Names: []string{l.Hostname}, Source: "lease"}
+		name := dns.Name{Addr: l.Addr, Names: []string{l.Hostname}, Source: "lease", Yields: true}
 		set = append(set, name)
 		n.leased[l.Addr] = name
 	}
