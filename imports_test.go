@@ -24,7 +24,7 @@ var mayImport = map[string]string{
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd dns state lease hook port sriov firewalld resolved internal/systembus",
 	"hook":                "",
-	"plan":                "xmlnet bridge nat dhcpd dns dnsmasq firewalld resolved",
+	"plan":                "xmlnet port bridge nat dhcpd dns dnsmasq firewalld resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
 	"bridge":              "",

@@ -1,6 +1,9 @@
 package network
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // heal puts back what other programs take away: rules that were flushed, a
 // bridge that was deleted or lost its address.
@@ -48,7 +51,7 @@ func (m *Manager) healLinks(ctx context.Context, link string) {
 		if e.live == nil || link != "" && e.plan.Link() != link {
 			continue
 		}
-		if err := m.applyLinks(ctx, e.plan); err != nil && ctx.Err() == nil {
+		if err := errors.Join(m.applyLinks(ctx, e.plan), m.applyFloors(ctx, e.active())); err != nil && ctx.Err() == nil {
 			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
 		m.adoptRegistration(ctx, e)

@@ -21,6 +21,10 @@ type Host interface {
 	ApplyBridge(ctx context.Context, want bridge.Config) error
 	// TuneBridge sets what is wanted on a bridge that need not be ours.
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
+	// SetFloor guarantees a port a part of the bridge's inbound limit, and
+	// RemoveFloor ends that.
+	SetFloor(ctx context.Context, link string, limit bridge.Rate, f bridge.Floor) error
+	RemoveFloor(ctx context.Context, link string, limit bridge.Rate, class uint16) error
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
@@ -66,6 +70,14 @@ func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 
 func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {
 	return k.links.Tune(ctx, want)
+}
+
+func (k *kernel) SetFloor(ctx context.Context, link string, limit bridge.Rate, f bridge.Floor) error {
+	return k.links.SetFloor(ctx, link, limit, f)
+}
+
+func (k *kernel) RemoveFloor(ctx context.Context, link string, limit bridge.Rate, class uint16) error {
+	return k.links.RemoveFloor(ctx, link, limit, class)
 }
 
 func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {

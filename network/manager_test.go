@@ -57,6 +57,16 @@ func (h nsHost) TuneBridge(ctx context.Context, want bridge.Tuning) (err error) 
 	return err
 }
 
+func (h nsHost) SetFloor(ctx context.Context, link string, limit bridge.Rate, f bridge.Floor) (err error) {
+	h.ns.Do(func() { err = h.Host.SetFloor(ctx, link, limit, f) })
+	return err
+}
+
+func (h nsHost) RemoveFloor(ctx context.Context, link string, limit bridge.Rate, class uint16) (err error) {
+	h.ns.Do(func() { err = h.Host.RemoveFloor(ctx, link, limit, class) })
+	return err
+}
+
 func (h nsHost) RemoveBridge(ctx context.Context, name, owner string) (err error) {
 	h.ns.Do(func() { err = h.Host.RemoveBridge(ctx, name, owner) })
 	return err

@@ -170,7 +170,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if e.live == nil {
 			continue
 		}
-		if err := m.applyLinks(ctx, e.plan); err != nil {
+		if err := errors.Join(m.applyLinks(ctx, e.plan), m.applyFloors(ctx, e.active())); err != nil {
 			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
 		m.adoptZone(ctx, e)
