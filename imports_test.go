@@ -18,19 +18,22 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "cli network rpc state",
+	"cmd/vnetmgr":         "bridge cli domain network rpc state xmlnet",
 	"cli":                 "rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease port",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd dns state lease hook port sriov firewalld resolved internal/systembus",
+	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved internal/systembus",
 	"hook":                "",
-	"plan":                "xmlnet port bridge nat dhcpd dns dnsmasq firewalld resolved",
+	"plan":                "xmlnet port bridge nat dhcpd radv dns tftp dnsmasq firewalld resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
 	"bridge":              "",
+	"domain":              "rpc/wire xmlnet",
 	"nat":                 "",
 	"dhcpd":               "lease internal/holder",
 	"dns":                 "internal/holder",
+	"radv":                "",
+	"tftp":                "internal/holder",
 	"lease":               "",
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
@@ -57,7 +60,8 @@ var onlyIn = map[string]string{
 	"github.com/godbus/dbus/v5":           "internal/systembus internal/bustest",
 	"github.com/vishvananda/netlink/nl":   "bridge internal/kerneltest",
 	"github.com/google/nftables/expr":     "nat",
-	"github.com/mdlayher/packet":          "dhcpd",
+	"github.com/mdlayher/packet":          "dhcpd radv",
+	"github.com/mdlayher/ndp":             "radv",
 	"github.com/insomniacslk/dhcp/dhcpv6": "dhcpd",
 }
 

@@ -15,7 +15,7 @@ func networkOption(help string, complete completer) option {
 // decides what a word without an option's name means, are virsh's.
 func commands() []*command {
 	const nameOrUUID = "network name or uuid"
-	return []*command{
+	return append([]*command{
 		{
 			name: "net-autostart", summary: "autostart a network", run: netAutostart,
 			about: "Configure a network to be automatically started at boot.",
@@ -195,5 +195,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}
+	}, domainCommands()...)
 }

@@ -15,9 +15,13 @@ type group struct {
 // groups returns the headings in order; each command is under one.
 func groups() []group {
 	isNetwork := func(name string) bool { return strings.HasPrefix(name, "net-") }
+	isDomain := func(name string) bool {
+		return strings.HasPrefix(name, "dom") || strings.HasSuffix(name, "tach-interface")
+	}
 	return []group{
 		{"Networking", "network", isNetwork},
-		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) }},
+		{"Interfaces of domains (by libvirt)", "domain", isDomain},
+		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) && !isDomain(name) }},
 	}
 }
 

@@ -51,7 +51,7 @@ func (m *Manager) stopServers() {
 	defer m.change.Unlock()
 	for _, e := range m.byID {
 		if e.services != nil {
-			e.services.stop()
+			e.services.stop(nil)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 		err = m.applyLinks(ctx, p)
 	}
 	if err != nil {
-		s.stop()
+		s.stop(errEnded)
 		return nil, err
 	}
 	return s, nil
@@ -198,7 +198,7 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
 	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
-	s.stop()
+	s.stop(errEnded)
 	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))

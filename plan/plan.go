@@ -8,7 +8,9 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/resolved"
+	"github.com/vnetmgr/vnetmgr/tftp"
 )
 
 // Plan is all that an active network is made of.
@@ -19,6 +21,8 @@ type Plan struct {
 	Named *bridge.Tuning
 	NAT   *nat.Network // nil: no rules (open)
 	DHCP4 *dhcpd.Config4
+	RA    *radv.Config
+	TFTP  *tftp.Config
 	DNS   *dns.Config
 	// Zone is the firewalld zone of the bridge; nil: not ours to choose.
 	Zone *firewalld.Binding

@@ -31,6 +31,12 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.TFTP != nil {
+		w.tftp(p.TFTP)
+	}
+	if p.RA != nil {
+		w.advertisements(p.RA)
+	}
 	if p.DNS != nil {
 		w.dns(p.DNS)
 	}

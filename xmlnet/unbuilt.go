@@ -9,19 +9,8 @@ var unbuilt = []struct {
 	what string
 	find func(n *Network) string
 }{
-	{"<ip> of family IPv6", func(n *Network) string {
-		return firstIP(n, "", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) })
-	}},
-	{"<tftp>", func(n *Network) string {
-		return firstIP(n, "/tftp", func(ip *IP) bool { return ip.TFTPRoot != "" })
-	}},
-	{"<route> of family IPv6", func(n *Network) string {
-		for i, r := range n.Routes {
-			if !is4(r.Dst.Addr()) {
-				return fmt.Sprintf("route[%d]", i+1)
-			}
-		}
-		return ""
+	{"<dhcp> of family IPv6", func(n *Network) string {
+		return firstIP(n, "/dhcp", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) && ip.HasDHCP() })
 	}},
 }
 
