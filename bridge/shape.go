@@ -62,7 +62,7 @@ func (c *Conn) shape(ctx context.Context, index int, want *Rate) error {
 			return err
 		}
 	case !root.ours():
-		return fmt.Errorf("%w: %s %x:", ErrQdiscExists, root.kind, root.handle>>16)
+		return fmt.Errorf("%w: %s with handle %x", ErrQdiscExists, root.kind, root.handle>>16)
 	}
 	if err := c.setClasses(ctx, index, want); err != nil {
 		return err

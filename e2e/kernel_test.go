@@ -23,8 +23,8 @@ func TestBandwidthAndVLANsOnDebiansKernel(t *testing.T) {
 	said := lab.TestVM(t, program,
 		[]string{"bridge", "veth", "sch_htb", "sch_sfq", "sch_ingress", "sch_tbf", "cls_u32", "act_police"},
 		[]string{"sh", "ip", "tc"}, // in busybox's shell ip and tc are its own
-		"-test.v", "-test.count=1", "-test.run='Limit|Floor|Rates|VLAN|Somebody|Tune|FairQueue'")
-	for _, want := range []string{"\nPASS\n", "--- PASS: TestOutboundLimit", "--- PASS: TestVLANFiltering", "--- PASS: TestFairQueue"} {
+		"-test.v", "-test.count=1", "-test.run='Limit|Floor|Traffic|Rates|VLAN|Somebody|Tune|FairQueue'")
+	for _, want := range []string{"\nPASS\n", "--- PASS: TestOutboundLimit", "--- PASS: TestVLANFiltering", "--- PASS: TestFairQueue", "--- PASS: TestTraffic"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in what it said:\n%s", want, said)
 			break

@@ -49,6 +49,7 @@ type Manager struct {
 	resolver *dns.Resolver
 	events   broker
 	macs     *macFiles
+	watch    portWatch
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client

@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +133,76 @@ func TestDomainIsRegisteredWithTheHostsResolver(t *testing.T) {
 	s.mustStart(`<network><name>q</name><bridge name='virbr7'/><domain name='q.test' localOnly='yes' register='yes'/><dns enable='no'/><ip address='10.7.0.1' prefix='24'/></network>`)
 	if n := r.Calls(); n != calls {
 		t.Errorf("a network without DNS was registered")
+	}
+}
+
+func TestZoneAndRegistrationChangeLive(t *testing.T) {
+	s, bus := newSiteWithBus(t)
+	fw := bus.Firewalld(t, []string{"libvirt", "work"}, nil)
+	r := bus.Resolved(t)
+	doc := func(zone, register, addr string) []byte {
+		return fmt.Appendf(nil, `<network><name>v</name><bridge name='virbr6' %s/><domain name='v.test' localOnly='yes' %s/><ip address='%s' prefix='24'/></network>`, zone, register, addr)
+	}
+	ref := s.mustStart(string(doc("", "", "10.6.0.1")))
+	live := func(doc []byte) error {
+		_, err := s.DefineLive(t.Context(), doc, false)
+		return err
+	}
+	want := func(zone, what string) {
+		t.Helper()
+		if got := fw.Links()["virbr6"]; got != zone {
+			t.Errorf("zone %s, want %s", got, zone)
+		}
+		said := ""
+		for _, text := range r.Links() {
+			said = text
+		}
+		if said != what {
+			t.Errorf("registered %q, want %q", said, what)
+		}
+	}
+	want("libvirt", "")
+	for _, step := range []struct {
+		doc        []byte
+		zone, what string
+	}{
+		{doc("zone='work'", "register='yes'", "10.6.0.1"), "work", "~v.test 2/10.6.0.1 "},
+		{doc("", "", "10.6.0.1"), "libvirt", ""},
+		{doc("", "register='yes'", "10.6.0.1"), "libvirt", "~v.test 2/10.6.0.1 "},
+	} {
+		if err := live(step.doc); err != nil {
+			t.Fatal(err)
+		}
+		want(step.zone, step.what)
+	}
+	before, _ := s.XML(ref.UUID, false)
+	if err := live(doc("zone='nowhere'", "", "10.6.0.1")); err == nil || !strings.Contains(err.Error(), "INVALID_ZONE") {
+		t.Errorf("a zone that is not there: %v", err)
+	}
+	want("libvirt", "~v.test 2/10.6.0.1 ")
+	if after, _ := s.XML(ref.UUID, false); after != before {
+		t.Errorf("a live change that failed changed the definition:\n%s", cmp.Diff(before, after))
+	}
+}
+
+func TestLimitsOfABridgeOfTheHostChangeLive(t *testing.T) {
+	s := newSite(t)
+	s.ns.Run(t, "ip link add br0 type bridge")
+	tc := func() string { return s.ns.Run(t, "tc class show dev br0") }
+	doc := func(limit string) string {
+		return `<network><name>n</name><forward mode='bridge'/><bridge name='br0'/>` + limit + `</network>`
+	}
+	s.mustStart(doc(""))
+	for _, step := range []struct{ limit, want string }{
+		{`<bandwidth><inbound average='1000'/></bandwidth>`, "rate 8Mbit"},
+		{`<bandwidth><inbound average='2000'/></bandwidth>`, "rate 16Mbit"},
+		{"", ""},
+	} {
+		if _, err := s.DefineLive(t.Context(), []byte(doc(step.limit)), false); err != nil {
+			t.Fatal(err)
+		}
+		if have := tc(); !strings.Contains(have, step.want) || step.want == "" && have != "" {
+			t.Errorf("%q: want %q in\n%s", step.limit, step.want, have)
+		}
 	}
 }

@@ -36,6 +36,27 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 	return 0, fmt.Errorf("find the bridge to register: no link %s", p.Register.Link)
 }
 
+// changeRegistration is register for an active network that was as was says.
+func (m *Manager) changeRegistration(ctx context.Context, e *entry, was, p *plan.Plan) error {
+	if was.Register.Equal(p.Register) {
+		return nil
+	}
+	if p.Register == nil {
+		return m.setRegistered(e, 0, m.resolved.Revert(ctx, e.registered))
+	}
+	index, err := m.register(ctx, p, 0)
+	return m.setRegistered(e, index, err)
+}
+
+// setRegistered notes where the network's domain is registered; it returns
+// err.
+func (m *Manager) setRegistered(e *entry, index int, err error) error {
+	m.mu.Lock()
+	e.registered = index
+	m.mu.Unlock()
+	return err
+}
+
 func registerError(err error) error {
 	if errors.Is(err, resolved.ErrAbsent) {
 		return invalid("failed to register name server: %s", err)
@@ -50,7 +71,5 @@ func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	if err != nil && ctx.Err() == nil {
 		m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
 	}
-	m.mu.Lock()
-	e.registered = index
-	m.mu.Unlock()
+	_ = m.setRegistered(e, index, nil) // logged
 }

@@ -137,14 +137,15 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err != nil {
 		return nil, err
 	}
-	if e.registered, err = m.register(ctx, p, 0); err == nil {
+	index, err := m.register(ctx, p, 0)
+	if err == nil {
 		err = m.applyLinks(ctx, p)
 	}
 	if err != nil {
 		s.stop(errEnded)
 		return nil, err
 	}
-	return s, nil
+	return s, m.setRegistered(e, index, nil)
 }
 
 // ruleset is that of all active networks, and one more.
@@ -168,6 +169,8 @@ func hostError(p *plan.Plan, err error) error {
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EEXIST), Text: fmt.Sprintf("error creating bridge interface %s: File exists", p.Bridge.Name)}
 	case errors.Is(err, bridge.ErrNotInKernel) && errors.Is(err, syscall.EOPNOTSUPP): // VLAN filtering
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EOPNOTSUPP), Text: err.Error()}
+	case errors.Is(err, bridge.ErrNotInKernel):
+		return &Error{Kind: ErrInternal, Text: err.Error()}
 	case errors.Is(err, bridge.ErrLinkNotFound) && p.Named != nil:
 		return &Error{Kind: ErrSystem, Errno: int(syscall.ENODEV), Text: err.Error()}
 	default:

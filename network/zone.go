@@ -21,6 +21,14 @@ func (m *Manager) applyZone(ctx context.Context, p *plan.Plan) error {
 	return err
 }
 
+// changeZone is applyZone for a network that was as was says.
+func (m *Manager) changeZone(ctx context.Context, was, p *plan.Plan) error {
+	if p.Zone == nil {
+		return m.removeZone(ctx, was)
+	}
+	return m.applyZone(ctx, p)
+}
+
 // removeZone takes the network's bridge out of it.
 func (m *Manager) removeZone(ctx context.Context, p *plan.Plan) error {
 	if p.Zone == nil {

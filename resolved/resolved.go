@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,14 @@ type Registration struct {
 	Link    string
 	Domain  string
 	Servers []netip.Addr // on the link, port 53
+}
+
+// Equal reports whether two registrations say the same; nil is none.
+func (r *Registration) Equal(other *Registration) bool {
+	if r == nil || other == nil {
+		return r == other
+	}
+	return r.Link == other.Link && r.Domain == other.Domain && slices.Equal(r.Servers, other.Servers)
 }
 
 // Client talks to systemd-resolved.
@@ -78,6 +87,16 @@ func (c *Client) Register(ctx context.Context, index int, r Registration) error 
 		return fmt.Errorf("register domain %s of %s: %w", r.Domain, r.Link, err)
 	}
 	return nil
+}
+
+// Revert makes the host forget all that it was told about a link. That
+// systemd-resolved does not run, or has forgotten already, is fine.
+func (c *Client) Revert(ctx context.Context, index int) error {
+	err := c.call(ctx, "RevertLink", int32(index))
+	if errors.Is(err, systembus.ErrAbsent) {
+		return nil
+	}
+	return err
 }
 
 func (c *Client) call(ctx context.Context, method string, args ...any) error {

@@ -25,14 +25,6 @@ func (n *Network) Unbuilt() error {
 	return nil
 }
 
-// found returns the place if has.
-func found(has bool, place string, args ...any) string {
-	if !has {
-		return ""
-	}
-	return fmt.Sprintf(place, args...)
-}
-
 // firstIP returns the place, below in it, of the first <ip> that has.
 func firstIP(n *Network, in string, has func(*IP) bool) string {
 	for i := range n.IPs {

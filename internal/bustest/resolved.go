@@ -2,7 +2,6 @@ package bustest
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"sync"
 	"testing"
@@ -13,7 +12,7 @@ import (
 // Resolved is a stand-in for systemd-resolved.
 type Resolved struct {
 	mu    sync.Mutex
-	links map[int]string
+	links map[int]map[string]string // by method
 	calls int
 	fail  string
 }
@@ -21,7 +20,7 @@ type Resolved struct {
 // Resolved starts the stand-in.
 func (b *Bus) Resolved(t testing.TB) *Resolved {
 	t.Helper()
-	r := &Resolved{links: make(map[int]string)}
+	r := &Resolved{links: make(map[int]map[string]string)}
 	b.serve(t, "org.freedesktop.resolve1", "/org/freedesktop/resolve1", map[string]map[string]any{
 		"org.freedesktop.resolve1.Manager": {
 			"SetLinkDomains": r.setDomains, "SetLinkDNS": r.setDNS, "RevertLink": r.revert,
@@ -65,7 +64,10 @@ func (r *Resolved) note(method string, index int, text string) *dbus.Error {
 	if r.fail == method {
 		return dbus.NewError("org.freedesktop.resolve1.LinkBusy", []any{"Link is managed."})
 	}
-	r.links[index] += text
+	if r.links[index] == nil {
+		r.links[index] = make(map[string]string)
+	}
+	r.links[index][method] = text
 	r.calls++
 	return nil
 }
@@ -89,7 +91,11 @@ func (r *Resolved) Fail(method string) {
 func (r *Resolved) Links() map[int]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return maps.Clone(r.links)
+	told := make(map[int]string)
+	for index, l := range r.links {
+		told[index] = l["SetLinkDomains"] + l["SetLinkDNS"]
+	}
+	return told
 }
 
 // Calls is how many calls it has answered well.
