@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
+	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/state"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
@@ -458,6 +461,67 @@ func TestHookMayRefuseAPort(t *testing.T) {
 	for _, want := range []string{"i port-created begin -\n", "i port-deleted begin -\n", "\n  <networkport>\n", "\n  </networkport>\n</hookData>\n"} {
 		if !strings.Contains(string(said), want) {
 			t.Errorf("the script did not get %q:\n%s", want, said)
+		}
+	}
+}
+
+// ask asks the network's resolver for the address of a name.
+func (s *site) ask(name string) string {
+	return strings.TrimSpace(s.ns.Run(s.t, "dig +short +tries=1 +time=2 @192.168.77.1 "+name+" A || true"))
+}
+
+func TestDomainsNameLeasesWithoutAHostName(t *testing.T) {
+	s := newSite(t)
+	ref := s.mustStart(natDoc)
+	table := s.byID[ref.UUID].leases
+	hold := func(addr, mac, hostname string) {
+		t.Helper()
+		hw, err := net.ParseMAC(mac)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := lease.Lease{Addr: netip.MustParseAddr(addr), MAC: hw, ClientID: hw, Hostname: hostname, Expiry: time.Now().Add(time.Hour)}
+		done := make(chan error, 1)
+		if err := table.Bind(l, func(err error) { done <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	resolves := func(name, want string) {
+		t.Helper()
+		kerneltest.Wait(t, 5*time.Second, name+" to be "+want, func() bool { return s.ask(name) == want })
+	}
+	s.mustPort(ref.UUID, portDoc(1, "silent", portMAC, ""))
+	hold("192.168.77.3", portMAC, "")
+	resolves("silent", "192.168.77.3")
+	hold("192.168.77.4", "52:54:00:00:00:02", "spoken")
+	s.mustPort(ref.UUID, portDoc(2, "domain2", "52:54:00:00:00:02", ""))
+	resolves("spoken", "192.168.77.4")
+	hold("192.168.77.5", "52:54:00:00:00:03", "")
+	s.mustPort(ref.UUID, portDoc(3, "late", "52:54:00:00:00:03", ""))
+	resolves("late", "192.168.77.5")
+	if got := s.ask("domain2"); got != "" {
+		t.Errorf("the domain of a guest with a name resolves to %s", got)
+	}
+	if err := s.DeletePort(ref.UUID, portID(1)); err != nil {
+		t.Fatal(err)
+	}
+	resolves("silent", "")
+	s.stop()
+	s.start()
+	resolves("late", "192.168.77.5")
+	resolves("silent", "")
+}
+
+func TestOnlyPlainDomainNamesAreHostNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"web-1": true, "W": true, "": false, "www.example.org": false, "a b": false, "-a": false, "a-": false, "ä": false,
+		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
+	} {
+		if isLabel(name) != want {
+			t.Errorf("%q: %v", name, !want)
 		}
 	}
 }
