@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
 )
@@ -57,13 +56,14 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 		if e.services != nil && event.Kind == bridge.LinkGone {
 			e.services.stale = true
 		}
-		err := errors.Join(m.applyLinks(ctx, e.plan), m.applyFloors(ctx, e.active()))
+		err := m.applyLinks(ctx, e.plan)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		case err == nil && e.services != nil && e.services.stale:
 			e.services.restart(e.plan)
 		}
+		m.adoptFloors(ctx, e)
 		m.adoptRegistration(ctx, e)
 	}
 }

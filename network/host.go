@@ -23,10 +23,8 @@ type Host interface {
 	ApplyBridge(ctx context.Context, want bridge.Config) error
 	// TuneBridge sets what is wanted on a bridge that need not be ours.
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
-	// SetFloor guarantees a port a part of the bridge's inbound limit, and
-	// RemoveFloor ends that.
-	SetFloor(ctx context.Context, link string, limit bridge.Rate, f bridge.Floor) error
-	RemoveFloor(ctx context.Context, link string, limit bridge.Rate, class uint16) error
+	// SetFloors makes a bridge guarantee rates to ports.
+	SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
@@ -78,12 +76,8 @@ func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {
 	return k.links.Tune(ctx, want)
 }
 
-func (k *kernel) SetFloor(ctx context.Context, link string, limit bridge.Rate, f bridge.Floor) error {
-	return k.links.SetFloor(ctx, link, limit, f)
-}
-
-func (k *kernel) RemoveFloor(ctx context.Context, link string, limit bridge.Rate, class uint16) error {
-	return k.links.RemoveFloor(ctx, link, limit, class)
+func (k *kernel) SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error {
+	return k.links.SetFloors(ctx, link, limit, floors)
 }
 
 func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {

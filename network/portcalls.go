@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 
-	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -55,7 +54,10 @@ func (m *Manager) addPort(a activeNet, req port.Port, decide decision) (*port.Po
 	if err != nil {
 		return nil, err
 	}
-	if err = m.applyFloor(m.ctx, a, p.ClassID()); err == nil {
+	if p.Floor() > 0 {
+		err = m.floorsChanged(a.n, a.ports)
+	}
+	if err == nil {
 		err = m.runHook(a.n, "port-created", "begin", p.FormatAt(1))
 	}
 	if err == nil {
@@ -76,14 +78,17 @@ func (m *Manager) dropPort(a activeNet, id xmlnet.UUID) (*port.Port, error) {
 		return nil, err
 	}
 	m.portsChanged(a.n)
-	return p, errors.Join(m.applyFloor(m.ctx, a, p.ClassID()), a.ports.flush(id))
+	err = a.ports.flush(id)
+	if p.Floor() > 0 {
+		err = errors.Join(err, m.floorsChanged(a.n, a.ports))
+	}
+	return p, err
 }
 
 // activeNet is an active network as a call about its ports needs it. It may
 // stop meanwhile: then its ports are closed.
 type activeNet struct {
 	n     *xmlnet.Network
-	plan  *plan.Plan
 	ports *ports
 }
 
@@ -98,10 +103,8 @@ func (m *Manager) active(id xmlnet.UUID) (activeNet, error) {
 	if e.ports == nil {
 		return activeNet{}, invalid("network '%s' is not active", e.ref().Name)
 	}
-	return e.active(), nil
+	return activeNet{e.live, e.ports}, nil
 }
-
-func (e *entry) active() activeNet { return activeNet{e.live, e.plan, e.ports} }
 
 // withPort finds an active network that may have a port. A port of a network
 // that is not active does not exist (ErrNoPort).
@@ -148,15 +151,10 @@ func (m *Manager) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth)
 	if err != nil {
 		return err
 	}
-	was, now, err := a.ports.retune(a.n, portID, to)
-	if err != nil {
+	if err := a.ports.retune(a.n, portID, to); err != nil {
 		return err
 	}
-	err = m.applyFloor(m.ctx, a, now.ClassID())
-	if was.ClassID() != now.ClassID() {
-		err = errors.Join(err, m.applyFloor(m.ctx, a, was.ClassID()))
-	}
-	return errors.Join(err, a.ports.flush(portID))
+	return errors.Join(m.floorsChanged(a.n, a.ports), a.ports.flush(portID))
 }
 
 // DeletePort removes a port (ErrNoPort).

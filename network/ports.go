@@ -105,20 +105,20 @@ func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
 	return was, nil
 }
 
-// retune gives a port another bandwidth, if n can keep what it promises, and
-// returns the port before and after.
-func (p *ports) retune(n *xmlnet.Network, id xmlnet.UUID, to *xmlnet.Bandwidth) (was, now *port.Port, err error) {
+// retune gives a port another bandwidth, if n can keep what it promises.
+func (p *ports) retune(n *xmlnet.Network, id xmlnet.UUID, to *xmlnet.Bandwidth) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if was = p.byID[id]; was == nil {
-		return nil, nil, noPort(id)
+	was := p.byID[id]
+	if was == nil {
+		return noPort(id)
 	}
-	retuned, err := port.Retune(n, *was, to, p.pool)
+	now, err := port.Retune(n, *was, to, p.pool)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	p.set(&retuned)
-	return was, &retuned, nil
+	p.set(&now)
+	return nil
 }
 
 // flush makes a port's file what the port is now, whoever changed it last.

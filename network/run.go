@@ -170,9 +170,10 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if e.live == nil {
 			continue
 		}
-		if err := errors.Join(m.applyLinks(ctx, e.plan), m.applyFloors(ctx, e.active())); err != nil {
+		if err := m.applyLinks(ctx, e.plan); err != nil {
 			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
+		m.adoptFloors(ctx, e)
 		m.adoptZone(ctx, e)
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()

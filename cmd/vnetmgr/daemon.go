@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -24,6 +25,7 @@ import (
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
 func runDaemon(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints the error
 	config := flags.String("config", defaultSettings, "settings `file`")
 	socket := flags.String("socket", os.Getenv("VNETMGR_SOCKET"), "serve on `path` and path-ro, rather than in the settings' run_dir")
 	if err := flags.Parse(args); err != nil {
