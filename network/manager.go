@@ -52,6 +52,7 @@ type Manager struct {
 	resolver *dns.Resolver
 	events   broker
 	macs     *macFiles
+	watch    portWatch
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client

@@ -72,7 +72,7 @@ func TestGuestsCannotTakeNamesThatAreOthers(t *testing.T) {
 	for i, name := range []string{"web", "nas", "localhost", "www", host, "free"} {
 		leases = append(leases, lease.Lease{Addr: netip.AddrFrom4([4]byte{192, 168, 7, byte(100 + i)}), Hostname: name})
 	}
-	n.set(leases)
+	n.set(added(leases...))
 	for name, want := range map[string]string{
 		"web": "", "web.lan": "192.168.7.2", "nas": "10.9.9.9", "localhost": "", "www.lan": "192.168.7.2", host: "",
 		"free": "192.168.7.105", "free.lan": "192.168.7.105",
@@ -82,7 +82,7 @@ func TestGuestsCannotTakeNamesThatAreOthers(t *testing.T) {
 		}
 	}
 
-	n.set([]lease.Lease{{Addr: netip.MustParseAddr("192.168.7.2"), Hostname: "web"}})
+	n.set(added(lease.Lease{Addr: netip.MustParseAddr("192.168.7.2"), Hostname: "web"}))
 	if got := ask("web"); got != "192.168.7.2" {
 		t.Errorf("the guest that the name is for is at %q", got)
 	}
@@ -90,4 +90,12 @@ func TestGuestsCannotTakeNamesThatAreOthers(t *testing.T) {
 	if got := ask("web"); !strings.Contains(got, "192.168.7.100") {
 		t.Errorf("when the definition gives the name up, it is at %q", got)
 	}
+}
+
+func added(leases ...lease.Lease) []lease.Change {
+	var changes []lease.Change
+	for _, l := range leases {
+		changes = append(changes, lease.Change{Kind: lease.Added, Lease: l})
+	}
+	return changes
 }

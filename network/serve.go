@@ -63,6 +63,7 @@ func (w *wanted) resolver() {
 		known.reset(cfg, w.plan.Names)
 	})
 	w.follow("names of leases", func(ctx context.Context) { followLeases(ctx, w.log, w.e.leases, known) })
+	w.follow("names of domains", func(ctx context.Context) { w.m.followOwners(ctx, cfg.Link, known) })
 	for _, addr := range cfg.Addrs {
 		w.add("DNS "+addr.String(), func() (server, error) { return w.m.openDNS(srv, cfg.Link, addr) })
 	}
