@@ -29,7 +29,7 @@ lint:
 # As root these include the tests that need a kernel; each makes its own
 # network namespace.
 unit:
-	go test -race -count=1 $$(go list ./... | grep -v '/e2e')
+	go test -race -count=1 -timeout 4m $$(go list ./... | grep -v '/e2e')
 
 e2e:
 	go test -count=1 -timeout 12m ./e2e/...

@@ -90,6 +90,9 @@ func (c *Conn) configure(ctx context.Context, l *link, want *Config) error {
 			return fmt.Errorf("delete address %s: %w", a.prefix, err)
 		}
 	}
+	if err := c.setBandwidth(ctx, l.index, want.Bandwidth); err != nil {
+		return err
+	}
 	return c.forward(ctx, want)
 }
 
@@ -111,7 +114,10 @@ func (c *Conn) setAttrs(ctx context.Context, l *link, want *Config) error {
 	if err := c.setMTU(ctx, l, want.MTU); err != nil {
 		return err
 	}
-	return c.setSTP(ctx, l, want)
+	if err := c.setSTP(ctx, l, want); err != nil {
+		return err
+	}
+	return c.setVLANFiltering(ctx, l, want.VLANFiltering)
 }
 
 // setMTU sets the MTU, for 0 the one that the kernel gives a bridge nobody set

@@ -24,7 +24,22 @@ type Config struct {
 	IPv6         bool // false: disable_ipv6=1 on the bridge
 	Forward4     bool // net.ipv4.ip_forward=1 (never turned off again)
 	Forward6     bool // net.ipv6.conf.all.forwarding=1 (never turned off again)
+	Bandwidth    *Bandwidth
+	// VLANFiltering makes the bridge tell VLANs apart, with which a port's
+	// learning and flooding can be left to whoever plugs it. It is never
+	// turned off again: without VLANs set on ports, frames pass as before.
+	VLANFiltering bool
 }
+
+// Tuning is what a network sets on a bridge that is not its own.
+type Tuning struct {
+	Name          string
+	Bandwidth     *Bandwidth
+	VLANFiltering bool // never turned off again
+}
+
+// IsZero reports whether nothing is to be set.
+func (t Tuning) IsZero() bool { return t.Bandwidth == nil && !t.VLANFiltering }
 
 // Route is a static route through the bridge.
 type Route struct {

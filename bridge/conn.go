@@ -37,6 +37,12 @@ var (
 	ErrName = errors.New("not a valid link name")
 	// ErrLinkNotFound says that there is no link of that name.
 	ErrLinkNotFound = errors.New("no such link")
+	// ErrNotInKernel says that the kernel was built without something that is
+	// asked for; the text names it.
+	ErrNotInKernel = errors.New("this kernel lacks")
+	// ErrQdiscExists says that somebody else has set up traffic control on a
+	// link; it was not touched.
+	ErrQdiscExists = errors.New("the link has a queueing discipline that is not ours")
 )
 
 // Open connects to the kernel in the caller's network namespace. It needs no

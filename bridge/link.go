@@ -40,8 +40,9 @@ type link struct {
 	up     bool
 
 	// Of bridges only.
-	stp          bool
-	forwardDelay time.Duration
+	stp           bool
+	forwardDelay  time.Duration
+	vlanFiltering bool
 }
 
 // owner returns whose the link is: a Config.Owner, or "" if not ours.
@@ -177,6 +178,8 @@ func (l *link) parseInfo(b []byte) {
 			l.stp = uint32At(value) != 0
 		case nl.IFLA_BR_FORWARD_DELAY:
 			l.forwardDelay = time.Duration(uint32At(value)) * (time.Second / userHZ)
+		case nl.IFLA_BR_VLAN_FILTERING:
+			l.vlanFiltering = len(value) > 0 && value[0] != 0
 		}
 	}
 }

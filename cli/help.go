@@ -86,6 +86,8 @@ func (c *command) synopsis() string {
 		switch {
 		case o.kind == flagOption:
 			words = append(words, "[--"+o.name+"]")
+		case o.many:
+			words = append(words, fmt.Sprintf("[[--%s] <%s>]...", o.name, o.kind))
 		case o.required:
 			words = append(words, "<"+o.name+">")
 		default:
@@ -103,7 +105,7 @@ func (o option) usage() string {
 	switch {
 	case o.kind == flagOption:
 		return "--" + o.name
-	case o.required:
+	case o.required, o.many:
 		return fmt.Sprintf("[--%s] <%s>", o.name, o.kind)
 	}
 	return fmt.Sprintf("--%s <%s>", o.name, o.kind)

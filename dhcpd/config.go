@@ -21,12 +21,16 @@ type Config4 struct {
 	MTU          int // 0: none offered
 	BootFile     string
 	BootServer   netip.Addr // zero: Server
+	Rules        Rules
+	NoProbe      bool // addresses are offered without looking who uses them
+	LogRequests  bool // each request is a line in the log
 }
 
 // Range is an inclusive range of addresses.
 type Range struct {
 	Start, End netip.Addr
 	Lease      LeaseTime
+	Tags       []string // of the clients that get an address here
 }
 
 // LeaseTime is a lease's length; the zero value is the default of one hour.
@@ -41,6 +45,8 @@ type Reservation struct {
 	MAC      net.HardwareAddr // nil if none
 	ClientID []byte           // nil if none
 	Name     string           // given to the client; the key when MAC and ClientID are nil
-	Addr     netip.Addr
+	Addr     netip.Addr       // zero: any; what else is said holds all the same
 	Lease    LeaseTime
+	Tags     []string
+	Ignore   bool // the client gets no answer
 }

@@ -44,7 +44,7 @@ type Conn4 struct {
 // not lost, of ARP little, so that what is read is news. It takes no memory
 // while nothing waits.
 const (
-	requestBuffer = 2 << 20
+	requestBuffer = 4 << 20
 	arpBuffer     = 64 << 10
 )
 
@@ -95,6 +95,54 @@ func (c *Conn4) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// downPoll is how often a link that was set down is looked at. The kernel
+// tells its sockets once that it is down, and not when it is removed then.
+const downPoll = 100 * time.Millisecond
+
+// waitUp waits, if a read failed because the link is down, until it is up
+// again: the sockets go on then. It returns err if it was another error, or
+// if the link is gone or ctx ends.
+func (c *Conn4) waitUp(ctx context.Context, err error) error {
+	if !errors.Is(err, unix.ENETDOWN) {
+		return err
+	}
+	for ctx.Err() == nil {
+		up, stateErr := c.isUp()
+		if stateErr != nil {
+			return err
+		}
+		if up {
+			return nil
+		}
+		pause(ctx, downPoll)
+	}
+	return err
+}
+
+// isUp tells whether the link is up. A link that is gone is an error, also
+// when there is another with its name.
+func (c *Conn4) isUp() (up bool, err error) {
+	conn, err := c.packets.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	ifr, err := unix.NewIfreq(c.link)
+	if err != nil {
+		return false, err
+	}
+	err = control(conn, func(fd int) error {
+		name, err := unix.Getsockname(fd)
+		if err != nil {
+			return err
+		}
+		if link, ok := name.(*unix.SockaddrLinklayer); !ok || link.Ifindex != c.index {
+			return unix.ENODEV // the kernel took its index off the socket
+		}
+		return unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifr)
+	})
+	return ifr.Uint16()&unix.IFF_UP != 0, err
 }
 
 // interrupt ends all reading, now and later.

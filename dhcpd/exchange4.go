@@ -38,11 +38,11 @@ func newExchange4(s *Server4, c *Conn4) *exchange4 {
 }
 
 // readRequests answers requests until reading fails.
-func (x *exchange4) readRequests() error {
+func (x *exchange4) readRequests(ctx context.Context) error {
 	for {
 		err := x.conn.receive(x.handlePacket)
 		x.flush()
-		if err != nil {
+		if err := x.conn.waitUp(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,11 @@ func (x *exchange4) warn(now time.Time, what string, mac net.HardwareAddr, a net
 
 // trace logs a request at level debug.
 func (x *exchange4) trace(r *request4, a answer4) {
-	if !x.log.Enabled(context.Background(), slog.LevelDebug) {
+	level := slog.LevelDebug
+	if x.service.LogRequests {
+		level = slog.LevelInfo
+	}
+	if !x.log.Enabled(context.Background(), level) {
 		return
 	}
 	said := "nothing"
@@ -153,7 +157,7 @@ func (x *exchange4) trace(r *request4, a answer4) {
 	if a.reply != nil {
 		said, addr = a.reply.kind.String(), a.reply.yiaddr
 	}
-	x.log.Debug("dhcp", "mac", r.mac.String(), "asked", r.kind.String(), "said", said, "addr", addr)
+	x.log.Log(context.Background(), level, "dhcp", "mac", r.mac.String(), "asked", r.kind.String(), "said", said, "addr", addr)
 }
 
 // reply sends a reply with the others of its batch.

@@ -84,6 +84,9 @@ func (s *service4) handle4(now time.Time, leases *lease.Table, r *request4, unic
 	if len(r.clientID) == 0 && len(r.mac) == 0 {
 		return answer4{}
 	}
+	if s.tag(r); r.ignored {
+		return answer4{}
+	}
 	switch r.kind {
 	case dhcpv4.MessageTypeNone:
 		return s.bootp(now, leases, r)
@@ -121,7 +124,7 @@ func (s *service4) discover(now time.Time, leases *lease.Table, r *request4) ans
 // that somebody without a lease may be using it.
 func (s *service4) addressFor(now time.Time, leases *lease.Table, r *request4, res *Reservation) (a netip.Addr, unproven, ok bool) {
 	c := r.client()
-	if res != nil && res.Addr != s.addr && leases.Available(res.Addr, c, now) {
+	if res.hasAddr() && res.Addr != s.addr && leases.Available(res.Addr, c, now) {
 		return res.Addr, false, true
 	}
 	if l, ok := leases.LookupClient(c); ok && s.dynamic(l.Addr) && leases.Available(l.Addr, c, now) {
@@ -201,13 +204,13 @@ func (s *service4) grant(now time.Time, leases *lease.Table, r *request4, a neti
 
 // refusal says why a client cannot have an address, "" if it can.
 func (s *service4) refusal(now time.Time, leases *lease.Table, r *request4, res *Reservation, a netip.Addr, selecting bool) string {
-	reserved := res != nil && res.Addr == a && a != s.addr
+	reserved := res.hasAddr() && res.Addr == a && a != s.addr
 	switch {
 	case !s.subnet.Contains(a):
 		return nakWrongNetwork
 	case !reserved && !s.inRange(a):
 		return nakNotAvailable
-	case res != nil && !reserved && !selecting && res.Addr != s.addr && leases.Available(res.Addr, r.client(), now):
+	case res.hasAddr() && !reserved && !selecting && res.Addr != s.addr && leases.Available(res.Addr, r.client(), now):
 		// Only when it will get that by asking anew, or this never ends.
 		return nakStaticWaiting
 	case !reserved && s.byAddr[a] != nil:
@@ -264,7 +267,7 @@ func (s *service4) inform(leases *lease.Table, r *request4) answer4 {
 // it for ever, unless the reservation says otherwise (RFC 1534).
 func (s *service4) bootp(now time.Time, leases *lease.Table, r *request4) answer4 {
 	res := s.byMAC[string(r.mac)]
-	if !r.isEthernet() || res == nil || res.Addr == s.addr || !leases.Available(res.Addr, r.client(), now) {
+	if !r.isEthernet() || !res.hasAddr() || res.Addr == s.addr || !leases.Available(res.Addr, r.client(), now) {
 		return answer4{}
 	}
 	l := lease.Lease{Addr: res.Addr, MAC: r.mac, HType: r.htype, Hostname: res.Name, Start: now}

@@ -291,6 +291,16 @@ func TestServerStopsAtOnce(t *testing.T) {
 	}
 }
 
+func TestServingGoesOnAfterItsLinkWasDown(t *testing.T) {
+	n := newLAN(t, testConfig())
+	g := n.guest(t, 1)
+	n.host.Run(t, "ip link set virbr0 down && ip link set virbr0 up")
+	g.Run(t, "udhcpc -i eth0 -n -q -f -t 5 -T 1 -s "+script(t, "ip"))
+	if got := address(t, g); got != "192.168.122.27" {
+		t.Errorf("the client has %q", got)
+	}
+}
+
 func TestServingEndsWithItsLink(t *testing.T) {
 	host := newHost(t)
 	c, err := listenIn(host, "virbr0")
@@ -340,9 +350,11 @@ func TestPortHeldByAnotherProgramIsNamed(t *testing.T) {
 	}
 }
 
+// dnsmasqOn returns the arguments for a dnsmasq as libvirt runs it: on all
+// addresses of one link. In debug mode it stays the user that it is.
 func dnsmasqOn(link, start string) []string {
-	return []string{"-k", "-C", "/dev/null", "-p", "0", "--bind-dynamic", "--except-interface=lo", "-i", link,
-		"--dhcp-range=" + start + ",static", "--dhcp-leasefile=/dev/null", "--pid-file=", "--user=root"}
+	return []string{"-d", "-C", "/dev/null", "-p", "0", "--bind-dynamic", "--except-interface=lo", "-i", link,
+		"--dhcp-range=" + start + ",static", "--dhcp-leasefile=/dev/null", "--pid-file="}
 }
 
 // Two networks are two sockets on the same port.

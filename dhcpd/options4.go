@@ -22,38 +22,47 @@ func (s *service4) putLeaseTimes(p *reply4, length time.Duration, infinite bool)
 }
 
 // putOptions puts what tells the client about its network, in dnsmasq's
-// order: mask and broadcast address always, the rest when asked for. The next
-// server and the boot file are in the fields of the header only: libvirt runs
-// dnsmasq with dhcp-no-override, so that options 66 and 67 are never sent.
+// order: mask and broadcast address always, the rest when asked for, and then
+// what the rules say, the last rule first. A rule for one of our own options
+// replaces it. The next server and the boot file are in the fields of the
+// header only: libvirt runs dnsmasq with dhcp-no-override, so that options 66
+// and 67 are sent by rules alone.
 func (s *service4) putOptions(p *reply4, r *request4, name string) {
+	tags := s.allTags(r, p.yiaddr)
+	rules := s.Rules.choose(tags)
+	s.putBoot(p, r, tags, rules)
 	o := &p.options
-	p.siaddr, p.file = s.addr, s.BootFile
-	if s.BootServer.IsValid() {
-		p.siaddr = s.BootServer
+	ours := func(code dhcpv4.OptionCode) bool { return rules.of(code.Code()) == nil }
+	asked := func(code dhcpv4.OptionCode) bool { return ours(code) && r.wants(code) }
+	if ours(dhcpv4.OptionSubnetMask) {
+		o.put(dhcpv4.OptionSubnetMask, net.CIDRMask(s.subnet.Bits(), 32)...)
 	}
-	o.put(dhcpv4.OptionSubnetMask, net.CIDRMask(s.subnet.Bits(), 32)...)
-	o.putAddr(dhcpv4.OptionBroadcastAddress, s.broadcast)
-	if s.Router && r.wants(dhcpv4.OptionRouter) {
+	if ours(dhcpv4.OptionBroadcastAddress) {
+		o.putAddr(dhcpv4.OptionBroadcastAddress, s.broadcast)
+	}
+	if s.Router && asked(dhcpv4.OptionRouter) {
 		o.putAddr(dhcpv4.OptionRouter, s.addr)
 	}
-	if s.DNS && r.wants(dhcpv4.OptionDomainNameServer) {
+	if s.DNS && asked(dhcpv4.OptionDomainNameServer) {
 		o.putAddr(dhcpv4.OptionDomainNameServer, s.addr)
 	}
-	if s.Domain != "" && r.wants(dhcpv4.OptionDomainName) {
+	if s.Domain != "" && asked(dhcpv4.OptionDomainName) {
 		o.put(dhcpv4.OptionDomainName, []byte(s.Domain)...)
 	}
-	s.putName(o, r, name)
-	if s.MTU > 0 && r.wants(dhcpv4.OptionInterfaceMTU) {
+	s.putName(o, r, name, ours(dhcpv4.OptionHostName))
+	s.putRules(p, r, rules)
+	if s.MTU > 0 && asked(dhcpv4.OptionInterfaceMTU) {
 		o.put(dhcpv4.OptionInterfaceMTU, binary.BigEndian.AppendUint16(nil, uint16(s.MTU))...)
 	}
+	s.putEncapsulated(p, r, tags)
 }
 
-// putName tells the client its name.
-func (s *service4) putName(o *options4, r *request4, name string) {
+// putName tells the client its name, as option 12 only if no rule does that.
+func (s *service4) putName(o *options4, r *request4, name string, ours bool) {
 	if name == "" {
 		return
 	}
-	if r.wants(dhcpv4.OptionHostName) {
+	if ours && r.wants(dhcpv4.OptionHostName) {
 		o.put(dhcpv4.OptionHostName, []byte(name)...)
 	}
 	if r.name.fqdn {

@@ -77,7 +77,7 @@ func (p *probing4) setProven(a netip.Addr, now time.Time) {
 // known of it. The server is locked.
 func (x *exchange4) offer(now time.Time, a *asked4, answer answer4) {
 	addr := answer.change.lease.Addr
-	if !answer.change.unproven || x.probing.isProven(addr, now) {
+	if !answer.change.unproven || x.service.NoProbe || x.probing.isProven(addr, now) {
 		x.reply(answer.reply)
 		return
 	}
@@ -115,13 +115,14 @@ func (x *exchange4) prove(addr netip.Addr, o *probedOffer) {
 }
 
 // readARP notes who uses which address, until reading fails. It reads no more
-// than arpBurst packets at once and one every arpEvery; the kernel drops what is beyond.
+// than arpBurst packets at once and one every arpEvery; the kernel drops what
+// is beyond.
 func (x *exchange4) readARP(ctx context.Context) error {
 	b := make([]byte, 2*arpSize)
 	rate := newLimiter(arpEvery, arpBurst)
 	for {
 		got, err := x.conn.readARP(b)
-		if err != nil {
+		if err := x.conn.waitUp(ctx, err); err != nil {
 			return err
 		}
 		now := time.Now()

@@ -21,6 +21,7 @@ type reply4 struct {
 	yiaddr    netip.Addr
 	siaddr    netip.Addr
 	giaddr    netip.Addr
+	sname     string
 	file      string
 	options   options4
 	agentInfo []byte
@@ -42,6 +43,7 @@ const (
 	chaddrSize, snameSize, fileSize = 16, 64, 128
 
 	chaddrAt = 28
+	snameAt  = chaddrAt + chaddrSize
 	fileAt   = chaddrAt + chaddrSize + snameSize
 )
 
@@ -97,6 +99,7 @@ func (p *reply4) appendTo(b []byte) []byte {
 	}
 	b = append(b, make([]byte, chaddrSize+snameSize+fileSize)...)
 	copy(b[start+chaddrAt:], p.mac)
+	copy(b[start+snameAt:start+snameAt+snameSize-1], p.sname)
 	copy(b[start+fileAt:start+fileAt+fileSize-1], p.file)
 	b = append(b, magicCookie...)
 	b = append(b, p.options.b...)

@@ -33,6 +33,13 @@ type request4 struct {
 	wanted    []byte        // option codes; nil asks for all there are
 	name      name4
 	agentInfo []byte // relay agent information, goes back as it came
+
+	options    dhcpv4.Options // all, in the packet's memory, until tagged
+	tagged     bool           // what follows is set
+	tags       []string
+	vendor     []byte // its vendor class
+	ignored    bool   // gets no answer
+	noHostname bool   // its name does not count
 }
 
 // The sizes of DHCP messages: what every client takes without saying so is
@@ -77,6 +84,7 @@ func parseRequest4(b []byte) (request4, error) {
 		agentInfo: clone(o.Get(dhcpv4.OptionRelayAgentInformation)),
 		maxSize:   maxSizeOf(o.Get(dhcpv4.OptionMaximumDHCPMessageSize)),
 		name:      nameOf(o),
+		options:   o,
 	}
 	if t := o.Get(dhcpv4.OptionDHCPMessageType); len(t) == 1 {
 		r.kind = dhcpv4.MessageType(t[0])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -72,13 +71,13 @@ func (s *Server4) Serve(ctx context.Context, c *Conn4) error {
 	stop := context.AfterFunc(ctx, c.interrupt)
 	defer stop()
 	readers := make(chan error, 2)
-	go func() { readers <- x.readRequests() }()
+	go func() { readers <- x.readRequests(ctx) }()
 	go func() { readers <- x.readARP(ctx) }()
 	err := <-readers
 	c.interrupt()
 	err = errors.Join(err, <-readers)
 	x.end()
-	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err

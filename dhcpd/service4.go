@@ -21,6 +21,7 @@ type service4 struct {
 	byName    map[string]*Reservation // those without a MAC or client id
 	names     map[string]*Reservation // all names, in lower case
 	byAddr    map[netip.Addr]*Reservation
+	untagged  bool // tags make no difference
 }
 
 // newService4 indexes cfg. Of two reservations with the same key the first
@@ -35,11 +36,13 @@ func newService4(cfg Config4) *service4 {
 		byName:  make(map[string]*Reservation),
 		names:   make(map[string]*Reservation),
 		byAddr:  make(map[netip.Addr]*Reservation),
+
+		untagged: !needsTags(cfg),
 	}
 	s.network = s.subnet.Addr()
 	s.broadcast = lastOf(s.subnet)
 	for i := range cfg.Reservations {
-		if r := &cfg.Reservations[i]; s.subnet.Contains(r.Addr) {
+		if r := &cfg.Reservations[i]; !r.hasAddr() || s.subnet.Contains(r.Addr) {
 			s.addReservation(r)
 		}
 	}
@@ -57,9 +60,16 @@ func (s *service4) addReservation(r *Reservation) {
 	if len(r.ClientID) == 0 && len(r.MAC) == 0 {
 		addFirst(s.byName, name, r)
 	}
-	addFirst(s.names, name, r)
-	addFirst(s.byAddr, r.Addr, r)
+	if name != "" {
+		addFirst(s.names, name, r)
+	}
+	if r.hasAddr() {
+		addFirst(s.byAddr, r.Addr, r)
+	}
 }
+
+// hasAddr tells whether there is a reservation and it names an address.
+func (r *Reservation) hasAddr() bool { return r != nil && r.Addr.IsValid() }
 
 func addFirst[K comparable](m map[K]*Reservation, key K, r *Reservation) {
 	if _, ok := m[key]; !ok {
@@ -143,6 +153,9 @@ func (r *request4) isEthernet() bool {
 func (s *service4) hostname(r *request4, res *Reservation) string {
 	if res != nil && res.Name != "" {
 		return res.Name
+	}
+	if r.noHostname {
+		return ""
 	}
 	if other := s.names[strings.ToLower(r.name.host)]; other != nil && other != res {
 		return ""

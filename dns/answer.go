@@ -29,11 +29,13 @@ func (v *view) answer(q *query, r *reply, now time.Time) (packed []byte, ask mis
 		return r.status(q, 0, rcode), ask
 	}
 	r.start(q, flagAA, codec.RcodeSuccess)
+	r.localTTL = v.policy.ttlOf(q.name)
 	found, fits := v.local(q, r)
 	switch {
 	case !fits:
 		return r.status(q, flagAA|flagTC, codec.RcodeSuccess), ask
 	case r.answers > 0:
+		v.addMentioned(q, r)
 		return r.finish(q, codec.RcodeSuccess), ask
 	case found == ownsAll:
 		return r.status(q, flagAA, codec.RcodeSuccess), ask
@@ -73,17 +75,41 @@ func (v *view) local(q *query, r *reply) (found knowledge, fits bool) {
 	return found, fits
 }
 
+// localName follows our aliases to the name whose records answer q.
 func (v *view) localName(q *query, r *reply) (found knowledge, fits bool) {
-	statics, here := v.policy.static[string(q.name)]
+	name := q.name
+	for range maxAliases {
+		a, ok := v.alias(name)
+		if !ok {
+			break
+		}
+		if !r.alias(q, a) {
+			return ownsAll, false
+		}
+		if q.qtype == codec.TypeCNAME {
+			return ownsAll, true
+		}
+		name = bytesOf(a.folded)
+	}
+	found, fits = v.atName(q, r, name)
+	if r.answers > 0 {
+		found = ownsAll
+	}
+	return found, fits
+}
+
+// atName writes what we know of the type asked for at name.
+func (v *view) atName(q *query, r *reply, name []byte) (found knowledge, fits bool) {
+	statics, here := v.policy.static[string(name)]
 	for _, s := range statics {
 		if s.qtype == q.qtype && !r.raw(q, s) {
 			return ownsAll, false
 		}
 	}
-	o := v.records.find(q.name)
+	o := v.records.find(name)
 	fromHosts := o == nil || len(o.given) == 0
 	if fromHosts {
-		o = or(v.hostsOwner(q.name), o)
+		o = or(v.hostsOwner(name), o)
 	}
 	if o == nil {
 		if !here {
@@ -91,7 +117,7 @@ func (v *view) localName(q *query, r *reply) (found knowledge, fits bool) {
 		}
 		return v.known(q, len(statics) > 0, false), true
 	}
-	if !v.addresses(q, r, o, fromHosts) {
+	if !v.addresses(q, r, o, fromHosts && !isLocalhost(name)) {
 		return ownsAll, false
 	}
 	return v.known(q, len(statics) > 0, len(o.given) > 0), true
@@ -125,9 +151,22 @@ func aboutAddress(qtype uint16) bool {
 	return false
 }
 
-// hostsOwner looks in the host's hosts file, for bare names also with our
-// domain (dnsmasq's expand-hosts).
+// hostsOwner looks in the hosts files.
 func (v *view) hostsOwner(name []byte) *owner {
+	for _, f := range v.policy.files {
+		if o := f.find(name); o != nil {
+			return o
+		}
+	}
+	if v.policy.noHosts {
+		return nil
+	}
+	return v.hostHostsOwner(name)
+}
+
+// hostHostsOwner looks in the host's own file, for bare names also with our
+// domain (dnsmasq's expand-hosts).
+func (v *view) hostHostsOwner(name []byte) *owner {
 	hosts := v.up.hosts.Load()
 	if o := hosts.find(name); o != nil {
 		return o
@@ -148,8 +187,9 @@ func (v *view) hostsOwner(name []byte) *owner {
 // bytesOf is s for reading.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// addresses writes o's addresses of the type asked for.
-func (v *view) addresses(q *query, r *reply, o *owner, fromHosts bool) (fits bool) {
+// addresses writes o's addresses of the type asked for. With notUs, loopback
+// addresses do not mean the guest.
+func (v *view) addresses(q *query, r *reply, o *owner, notUs bool) (fits bool) {
 	var list []target
 	switch q.qtype {
 	case codec.TypeA:
@@ -157,7 +197,7 @@ func (v *view) addresses(q *query, r *reply, o *owner, fromHosts bool) (fits boo
 	case codec.TypeAAAA:
 		list = o.v6
 	}
-	if fromHosts && !isLocalhost(q.name) && onlyLoopback(o) {
+	if notUs && onlyLoopback(o) {
 		return v.hostItself(q, r)
 	}
 	for _, t := range list {
@@ -213,7 +253,12 @@ func (v *view) localPointer(q *query, r *reply) (found knowledge, fits bool) {
 		return unknown, true
 	}
 	names, domain := v.records.pointers(p.Addr()), ""
-	if len(names) == 0 {
+	for _, f := range v.policy.files {
+		if len(names) == 0 {
+			names = f.pointers(p.Addr())
+		}
+	}
+	if len(names) == 0 && !v.policy.noHosts {
 		names, domain = v.up.hosts.Load().pointers(p.Addr()), v.policy.domain
 	}
 	switch {
@@ -228,16 +273,19 @@ func (v *view) localPointer(q *query, r *reply) (found knowledge, fits bool) {
 // remote answers what we do not know ourselves: from the cache, or by saying
 // whom to ask.
 func (v *view) remote(q *query, r *reply, now time.Time, exists bool) (packed []byte, ask missing) {
-	z := v.policy.route(q.name)
+	z := v.policy.route(q.name, q.qtype)
+	if addrs := z.literal(q.qtype); len(addrs) > 0 {
+		return r.literal(q, addrs), ask
+	}
 	if z.local {
-		if exists || v.emptyZone(q.name) {
+		if exists || len(z.v4)+len(z.v6) > 0 || v.emptyZone(q.name) {
 			return r.status(q, 0, codec.RcodeSuccess), ask
 		}
 		return r.status(q, 0, codec.RcodeNameError), ask
 	}
 	g := z.to
 	if z.host {
-		g = v.up.host.Load()
+		g = v.policy.hostGroup(v.up)
 	}
 	if g == nil || len(g.servers) == 0 {
 		if exists {
@@ -268,10 +316,14 @@ func (v *view) emptyZone(name []byte) bool {
 // no room.
 
 func (r *reply) raw(q *query, s static) bool {
-	if !r.record(q, s.qtype, 0, len(s.data)) {
+	if !r.record(q, s.qtype, s.ttl, len(s.data)) {
 		return false
 	}
 	r.buf = append(r.buf, s.data...)
+	if at := len(r.buf) - len(s.target); s.target != "" && r.mentioned < maxMentions && at <= maxPointer {
+		r.mentions[r.mentioned] = mention{at, s.target}
+		r.mentioned++
+	}
 	return true
 }
 

@@ -124,6 +124,7 @@ func (w *waiter) handleBatch(ctx context.Context, raw syscall.RawConn, b *batch,
 		q, r := &b.query, &b.reply
 		r.buf = b.out[b.answered][:0]
 		packed, ask := w.s.handle(b.in[i][:m.n], q, r, now)
+		w.s.trace(q, p.client)
 		switch {
 		case packed != nil:
 			b.queue(packed, p)

@@ -78,7 +78,7 @@ func failed(q *query, now time.Time) *entry {
 
 // newEntry makes an entry of resp, an upstream's response to q that has its
 // question: records that do not belong to the question are dropped.
-func newEntry(q *query, resp []byte, now time.Time) (*entry, error) {
+func newEntry(q *query, resp []byte, now time.Time, shape *shaping) (*entry, error) {
 	// The codec takes a message that ends early for one with less in it.
 	if _, err := ttlOffsets(resp); err != nil {
 		return nil, fmt.Errorf("parse response: %w", err)
@@ -95,7 +95,7 @@ func newEntry(q *query, resp []byte, now time.Time) (*entry, error) {
 	keepAuthority(&m, chain, q.do)
 	m.Extra = nil
 	m.Compress = true
-	ttl := lifetime(&m)
+	ttl := shape.apply(&m, q)
 	msg, err := repack(&m)
 	if err != nil {
 		return nil, err

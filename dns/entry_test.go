@@ -32,7 +32,7 @@ func through(t *testing.T, do bool, qtype uint16, rcode int, answer, ns []string
 		t.Fatal(err)
 	}
 	now := time.Now()
-	e, err := newEntry(&q, packed, now)
+	e, err := newEntry(&q, packed, now, newShaping(Shaping{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,3 +137,18 @@ func readFile(path string) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(f, maxFile))
 	return string(b), err
 }
+
+// readHostsFiles reads the hosts files that a configuration names beside the
+// host's own. One that can't be read has no names.
+func (r *Resolver) readHostsFiles(cfg Config) []*Records {
+	var all []*Records
+	for _, path := range cfg.HostsFiles {
+		text, err := readFile(path)
+		if err != nil {
+			r.log.Warn("hosts file can't be read", "link", cfg.Link, "err", err)
+			continue
+		}
+		all = append(all, NewRecords(cfg, parseHosts(text)))
+	}
+	return all
+}

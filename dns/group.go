@@ -14,6 +14,7 @@ import (
 type group struct {
 	id      uint32 // in cache keys
 	servers []*server
+	shape   *shaping
 }
 
 // server is what is remembered of an upstream's health.
@@ -110,7 +111,7 @@ type attempt struct {
 
 // race asks the servers in turn, each when the one before has failed or is
 // late, and returns the first answer; nil if there is none in time.
-func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server, q *query) *entry {
+func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server, shape *shaping, q *query) *entry {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	lone := len(servers) == 1
 	var wg sync.WaitGroup
@@ -120,6 +121,8 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 	if lone {
 		servers = append(servers, servers[0])
 		late = resend
+	} else if shape.Parallel {
+		late = 0
 	}
 	outcomes := make(chan attempt, len(servers))
 	next := time.NewTimer(0)
@@ -129,7 +132,7 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 		case <-next.C:
 			if started < len(servers) {
 				s := servers[started]
-				wg.Go(func() { outcomes <- tryServer(ctx, log, up, s, q) })
+				wg.Go(func() { outcomes <- tryServer(ctx, log, up, s, shape, q) })
 				started++
 				next.Reset(late)
 			}
@@ -149,9 +152,9 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 // tryServer asks one server and remembers how it went. An attempt that we
 // ended ourselves, another server having answered first, counts as a failure
 // only if it had its full time: it was late.
-func tryServer(ctx context.Context, log *slog.Logger, up Upstream, s *server, q *query) attempt {
+func tryServer(ctx context.Context, log *slog.Logger, up Upstream, s *server, shape *shaping, q *query) attempt {
 	begun := time.Now()
-	e, err := ask(ctx, up, s.addr, q)
+	e, err := ask(ctx, up, s.addr, shape, q)
 	now := time.Now()
 	switch {
 	case err == nil, errors.Is(err, errNoAnswer):

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	codec "github.com/miekg/dns"
 )
@@ -16,20 +17,47 @@ type policy struct {
 	zones   map[string]zone // by folded wire name
 	rest    zone            // what is in no zone
 	noPlain bool
+	private bool                // reverse names of private addresses are not forwarded
 	static  map[string][]static // by folded wire name; none for those above a name
+	aliases map[string]alias    // by folded wire name
+	wild    map[string]alias    // by the name that they are below
+	files   []*Records          // hosts files beside the host's own
+	noHosts bool
+	ttl     uint32            // of our own names
+	ttls    map[string]uint32 // in zones with another
+	shape   *shaping
+	first   []netip.AddrPort // asked before the host's upstreams
+	shaped  atomic.Pointer[shapedHost]
+	rate    int
+	logs    bool
 }
 
 // A zone says where queries for a domain and all below it go.
 type zone struct {
-	local bool   // nowhere: what is not known does not exist
-	host  bool   // to the upstreams of the host
-	to    *group // to these
+	local  bool   // nowhere: what is not known does not exist
+	host   bool   // to the upstreams of the host
+	to     *group // to these
+	set    bool   // it says anything of that
+	v4, v6 []netip.Addr
 }
 
-// static is a TXT or SRV record's type and data.
+// literal returns the addresses that all names in the zone have.
+func (z zone) literal(qtype uint16) []netip.Addr {
+	switch qtype {
+	case codec.TypeA:
+		return z.v4
+	case codec.TypeAAAA:
+		return z.v6
+	}
+	return nil
+}
+
+// static is a record's type and data, which may end in a name.
 type static struct {
-	qtype uint16
-	data  []byte
+	qtype  uint16
+	data   []byte
+	ttl    uint32
+	target string // folded, as long as the name at the data's end
 }
 
 func newPolicy(cfg Config, up *Resolver) *policy {
@@ -38,23 +66,42 @@ func newPolicy(cfg Config, up *Resolver) *policy {
 		subnets: cfg.Subnets,
 		zones:   map[string]zone{},
 		noPlain: cfg.NoPlainNames,
+		private: cfg.PrivateReverse,
 		static:  map[string][]static{},
+		noHosts: cfg.NoHosts,
+		ttl:     cfg.LocalTTL,
+		shape:   newShaping(cfg.Shaping),
+		rate:    cfg.QueryRate,
+		logs:    cfg.LogQueries,
 	}
 	if domain, ok := foldedName(cfg.Domain); ok && cfg.Domain != "" {
 		p.domain = domain
 	}
+	p.files = up.readHostsFiles(cfg)
 	p.rest = zone{host: cfg.Resolv}
-	if len(cfg.Forwarders) > 0 {
-		p.rest = zone{to: up.group(cfg.Forwarders)}
+	switch {
+	case cfg.Resolv:
+		p.first = cfg.Forwarders
+	case len(cfg.Forwarders) > 0:
+		p.rest = zone{to: up.shapedGroup(cfg.Forwarders, p.shape)}
 	}
 	p.addForwarders(cfg, up)
 	for _, name := range cfg.LocalZones {
-		if wire, ok := foldedName(name); ok {
-			p.zones[wire] = zone{local: true}
-		}
+		p.keepLocal(name)
 	}
+	p.addZones(cfg)
+	p.addAddresses(cfg)
 	p.addStatic(cfg)
+	p.addRecords(cfg)
+	p.addAliases(cfg)
 	return p
+}
+
+func (p *policy) keepLocal(name string) (wire string, ok bool) {
+	if wire, ok = foldedName(name); ok {
+		p.zones[wire] = zone{local: true, set: true}
+	}
+	return wire, ok
 }
 
 // addForwarders gathers the servers of each domain, in order. A domain without
@@ -68,9 +115,11 @@ func (p *policy) addForwarders(cfg Config, up *Resolver) {
 		}
 		servers[wire] = append(servers[wire], f.Servers...)
 		if all := servers[wire]; len(all) > 0 {
-			p.zones[wire] = zone{to: up.group(all)}
+			p.zones[wire] = zone{to: up.shapedGroup(all, p.shape), set: true}
 		} else {
-			p.zones[wire] = p.rest
+			z := p.rest
+			z.set = true
+			p.zones[wire] = z
 		}
 	}
 }
@@ -78,7 +127,7 @@ func (p *policy) addForwarders(cfg Config, up *Resolver) {
 func (p *policy) addStatic(cfg Config) {
 	for _, t := range cfg.TXT {
 		if wire, ok := foldedName(t.Name); ok {
-			p.give(wire, static{codec.TypeTXT, txtData(t.Value)})
+			p.give(wire, static{qtype: codec.TypeTXT, data: txtData(t.Value)})
 		}
 	}
 	for _, s := range cfg.SRV {
@@ -92,13 +141,22 @@ func (p *policy) addStatic(cfg Config) {
 				continue
 			}
 		}
-		p.give(name, static{codec.TypeSRV, srvData(s, target)})
+		srv := static{qtype: codec.TypeSRV, data: srvData(s, target)}
+		if !isRoot(target) {
+			srv.target = fold(target)
+		}
+		p.give(name, srv)
 	}
 }
 
 // give adds a record; the names above its own then exist, too.
 func (p *policy) give(name string, s static) {
 	p.static[name] = append(p.static[name], s)
+	p.existAbove(name)
+}
+
+// existAbove notes that the names above one exist.
+func (p *policy) existAbove(name string) {
 	for name = parent(name); !isRoot(name); name = parent(name) {
 		if _, ok := p.static[name]; !ok {
 			p.static[name] = nil
@@ -131,11 +189,11 @@ func srvData(s SRV, target string) []byte {
 	return append(data, target...)
 }
 
-// zone returns the most specific zone of a name, and whether one was
-// configured for it.
-func (p *policy) zone(name []byte) (z zone, configured bool) {
+// zone returns the most specific zone of a name that says anything of a type,
+// and whether one was configured for it.
+func (p *policy) zone(name []byte, qtype uint16) (z zone, configured bool) {
 	for len(p.zones) > 0 {
-		if z, ok := p.zones[string(name)]; ok {
+		if z, ok := p.zones[string(name)]; ok && (z.set || len(z.literal(qtype)) > 0) {
 			return z, true
 		}
 		if isRoot(name) {
@@ -147,15 +205,22 @@ func (p *policy) zone(name []byte) (z zone, configured bool) {
 }
 
 // route says where a query for a name that is not known here goes.
-func (p *policy) route(name []byte) zone {
-	z, configured := p.zone(name)
+func (p *policy) route(name []byte, qtype uint16) zone {
+	z, configured := p.zone(name, qtype)
 	switch {
 	case configured:
 		return z
-	case p.noPlain && isPlain(name), p.inSubnets(name):
+	case p.noPlain && isPlain(name), p.inSubnets(name), p.private && isPrivateReverse(name):
 		return zone{local: true}
 	}
 	return z
+}
+
+// isPrivateReverse tells whether name is the reverse one of an address that
+// the Internet's servers know nothing of.
+func isPrivateReverse(name []byte) bool {
+	p, ok := reversed(name)
+	return ok && p.IsSingleIP() && isPrivate(p.Addr(), true)
 }
 
 // inSubnets tells whether name is a reverse name of our own subnets.
@@ -179,5 +244,5 @@ func (p *policy) ours(name []byte) bool {
 	if isPlain(name) || (p.domain != "" && within(name, p.domain)) {
 		return true
 	}
-	return p.route(name).local
+	return p.route(name, 0).local
 }

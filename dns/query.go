@@ -146,7 +146,26 @@ func (q *query) clone() *query {
 type reply struct {
 	buf            []byte
 	answers, added uint16
+	owner          int    // offset of the name that the next records are of
+	localTTL       uint32 // of our own names that say none
+	additional     bool   // the next records are additional ones
+	mentions       [maxMentions]mention
+	mentioned      int
 }
+
+// A mention is a name in an answer's data whose addresses the client will
+// need next.
+type mention struct {
+	at     int
+	target string // folded
+}
+
+// maxMentions bounds the names whose addresses are added.
+const maxMentions = 8
+
+// maxPointer is the last offset that a compression pointer can mean
+// (RFC 1035 §4.1.4).
+const maxPointer = 0x3fff
 
 // start writes the header and the question.
 func (r *reply) start(q *query, flags uint16, rcode int) {
@@ -161,6 +180,7 @@ func (r *reply) start(q *query, flags uint16, rcode int) {
 	b = append(b, 0, 0, 0, 0, 0, 0)
 	r.buf = append(b, q.raw...)
 	r.answers, r.added = 0, 0
+	r.owner, r.additional, r.mentioned = headerLen, false, 0
 }
 
 // room tells whether n more bytes and the OPT record fit.
@@ -171,18 +191,25 @@ func (r *reply) room(q *query, n int) bool {
 	return len(r.buf)+n <= q.limit
 }
 
-// record appends the head of a record of the question's name; its data
-// follows. ok is false when there is no room.
+// record appends the head of a record of the owner, at first the question's
+// name; its data follows. ok is false when there is no room.
 func (r *reply) record(q *query, qtype uint16, ttl uint32, size int) bool {
 	if !r.room(q, 12+size) {
 		return false
 	}
-	r.buf = append(r.buf, 0xc0, headerLen) // the name in the question
+	r.buf = binary.BigEndian.AppendUint16(r.buf, 0xc000|uint16(r.owner))
 	r.buf = binary.BigEndian.AppendUint16(r.buf, qtype)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, codec.ClassINET)
+	if ttl == 0 {
+		ttl = r.localTTL
+	}
 	r.buf = binary.BigEndian.AppendUint32(r.buf, ttl)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, uint16(size))
-	r.answers++
+	if r.additional {
+		r.added++
+	} else {
+		r.answers++
+	}
 	return true
 }
 

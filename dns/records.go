@@ -73,33 +73,36 @@ func (r *Records) With(set, del []Name) *Records {
 
 func (r *Records) add(n Name) {
 	addr := n.Addr.Unmap().WithZone("")
-	for _, name := range r.expand(n.Names) {
+	for _, name := range r.expand(n) {
 		r.give(fold(name), given{target{addr, n.TTL}, n.Source})
 	}
-	if name, ok := r.pointerName(n.Names); ok {
+	if name, ok := r.pointerName(n); ok {
 		r.point(addr, pointer{name, n.TTL, n.Source})
 	}
 }
 
 func (r *Records) delete(n Name) {
 	addr := n.Addr.Unmap().WithZone("")
-	for _, name := range r.expand(n.Names) {
+	for _, name := range r.expand(n) {
 		r.take(fold(name), addr, n.Source)
 	}
-	if name, ok := r.pointerName(n.Names); ok {
+	if name, ok := r.pointerName(n); ok {
 		r.unpoint(addr, name, n.Source)
 	}
 }
 
 // expand returns the names in wire form, the bare ones also with the domain.
-func (r *Records) expand(names []string) []string {
+func (r *Records) expand(n Name) []string {
 	var all []string
-	for _, name := range names {
+	for _, name := range n.Names {
 		wire, ok := wireName(name)
 		if !ok || isRoot(wire) {
 			continue
 		}
 		all = append(all, wire)
+		if n.Exact {
+			continue
+		}
 		if full, ok := r.qualified(wire); ok && full != wire {
 			all = append(all, full)
 		}
@@ -115,13 +118,16 @@ func (r *Records) qualified(wire string) (full string, ok bool) {
 	return joined(wire, r.shown)
 }
 
-func (r *Records) pointerName(names []string) (wire string, ok bool) {
-	if len(names) == 0 {
+func (r *Records) pointerName(n Name) (wire string, ok bool) {
+	if len(n.Names) == 0 {
 		return "", false
 	}
-	wire, ok = wireName(names[0])
+	wire, ok = wireName(n.Names[0])
 	if !ok || isRoot(wire) {
 		return "", false
+	}
+	if n.Exact {
+		return wire, true
 	}
 	return r.qualified(wire)
 }

@@ -108,9 +108,15 @@ func (r *Resolver) skips(server netip.AddrPort) bool {
 	return server.Port() == port && r.isOwn(server.Addr())
 }
 
-// group returns the group of servers, the same one for the same servers.
+// group returns the group of servers whose answers are left as they are.
 func (r *Resolver) group(servers []netip.AddrPort) *group {
-	var names []string
+	return r.shapedGroup(servers, newShaping(Shaping{}))
+}
+
+// shapedGroup returns the group of servers, the same one for the same servers
+// and shape: those share what is cached.
+func (r *Resolver) shapedGroup(servers []netip.AddrPort, shape *shaping) *group {
+	names := []string{shape.key}
 	for _, s := range servers {
 		names = append(names, s.String())
 	}
@@ -119,7 +125,7 @@ func (r *Resolver) group(servers []netip.AddrPort) *group {
 	defer r.mu.Unlock()
 	g := r.groups[key]
 	if g == nil {
-		g = &group{id: uint32(len(r.groups))}
+		g = &group{id: uint32(len(r.groups)), shape: shape}
 		for _, s := range servers {
 			g.servers = append(g.servers, &server{addr: s})
 		}
@@ -221,7 +227,7 @@ func (r *Resolver) join(key string, g *group, q *query) (f *flight, leader bool)
 
 // lead asks the servers and shares the answer.
 func (r *Resolver) lead(ctx context.Context, key string, f *flight, g *group, q *query) *entry {
-	e := race(ctx, r.log, r.cfg.Upstream, g.order(time.Now(), r.skips), q)
+	e := race(ctx, r.log, r.cfg.Upstream, g.order(time.Now(), r.skips), g.shape, q)
 	if e == nil {
 		r.lookNow()
 		e = failed(q, time.Now())

@@ -29,6 +29,7 @@ type Server struct {
 	records atomic.Pointer[Records]
 	queries *admission
 	conns   *admission
+	rates   rates
 }
 
 // NewServer makes a server without records. Up is shared by all networks.
@@ -70,12 +71,25 @@ func (s *Server) handle(pkt []byte, q *query, r *reply, now time.Time) (packed [
 
 // forward asks the upstreams and writes the answer into r.
 func (s *Server) forward(ctx context.Context, q *query, r *reply, ask missing, client netip.Addr) []byte {
-	if !s.queries.enter(client) {
+	if !s.admit(client) {
 		return r.status(q, 0, codec.RcodeRefused)
 	}
 	defer s.queries.leave(client)
 	e := s.up.resolve(ctx, ask.from, q, client)
 	return e.appendReply(r, q, time.Now(), !ask.exists)
+}
+
+// admit tells whether the client may have upstreams asked now; then
+// s.queries.leave must follow.
+func (s *Server) admit(client netip.Addr) bool {
+	return s.rates.allow(client, s.policy.Load().rate, time.Now()) && s.queries.enter(client)
+}
+
+// trace logs a query if the configuration says so. Client is only called then.
+func (s *Server) trace(q *query, client func() netip.Addr) {
+	if s.policy.Load().logs && len(q.name) > 0 {
+		s.log.Info("query", "addr", client(), "name", shownName(q.name), "type", codec.Type(q.qtype).String())
+	}
 }
 
 // A waiter runs the queries of one socket that wait for upstreams.
@@ -87,7 +101,7 @@ type waiter struct {
 // start forwards a copy of q in the background and hands the answer to send.
 // Beyond the client's share it answers at once, that it refuses.
 func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.Addr, send func([]byte)) {
-	if !w.s.queries.enter(client) {
+	if !w.s.admit(client) {
 		var r reply
 		send(r.status(q, 0, codec.RcodeRefused))
 		return

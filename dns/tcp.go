@@ -94,6 +94,7 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn, client netip.Addr) {
 func (s *Server) answerTCP(ctx context.Context, pkt []byte, q *query, r *reply, client netip.Addr) []byte {
 	q.tcp = true
 	packed, ask := s.handle(pkt, q, r, time.Now())
+	s.trace(q, func() netip.Addr { return client })
 	if packed == nil && ask.from != nil {
 		packed = s.forward(ctx, q, r, ask, client)
 	}

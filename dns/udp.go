@@ -44,7 +44,9 @@ func (w *waiter) servePackets(ctx context.Context, conn net.PacketConn) error {
 			continue
 		}
 		send := func(b []byte) { conn.WriteTo(b, from) }
-		if packed, ask := w.s.handle(pkt[:n], &q, &r, time.Now()); packed != nil {
+		packed, ask := w.s.handle(pkt[:n], &q, &r, time.Now())
+		w.s.trace(&q, func() netip.Addr { return clientOf(from) })
+		if packed != nil {
 			send(packed)
 		} else if ask.from != nil {
 			w.start(ctx, &q, ask, clientOf(from), send)

@@ -170,7 +170,7 @@ var errNoAnswer = errors.New("server does not answer the question")
 
 // ask sends q to one server and checks what comes back. A server that does
 // not know EDNS is asked again without (RFC 6891 §6.2.2).
-func ask(ctx context.Context, up Upstream, server netip.AddrPort, q *query) (*entry, error) {
+func ask(ctx context.Context, up Upstream, server netip.AddrPort, shape *shaping, q *query) (*entry, error) {
 	for _, edns := range []bool{true, false} {
 		packed, err := upstreamQuery(q, edns)
 		if err != nil {
@@ -185,7 +185,7 @@ func ask(ctx context.Context, up Upstream, server netip.AddrPort, q *query) (*en
 		}
 		switch rcode := int(resp[3] & rcodeMask); rcode {
 		case codec.RcodeSuccess, codec.RcodeNameError:
-			e, err := newEntry(q, resp, time.Now())
+			e, err := newEntry(q, resp, time.Now(), shape)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w: %w", server, errNoAnswer, err)
 			}

@@ -84,6 +84,25 @@ func within[T ~string | ~[]byte](wire T, zone string) bool {
 	return string(wire) == zone
 }
 
+// shownName is a wire name as people write it; bytes that could disturb a
+// reader are question marks.
+func shownName[T ~string | ~[]byte](wire T) string {
+	if isRoot(wire) {
+		return "."
+	}
+	var b []byte
+	for ; !isRoot(wire); wire = parent(wire) {
+		for _, c := range []byte(wire[1 : 1+int(wire[0])]) {
+			if c <= ' ' || c > '~' || c == '.' {
+				c = '?'
+			}
+			b = append(b, c)
+		}
+		b = append(b, '.')
+	}
+	return string(b[:len(b)-1])
+}
+
 // skipName returns the offset after the name at off in msg, which may end in
 // a compression pointer, or -1.
 func skipName(msg []byte, off int) int {

@@ -40,11 +40,6 @@ func (t *bitTree) remove(i int) {
 	}
 }
 
-// has tells whether i is in the set.
-func (t *bitTree) has(i int) bool {
-	return t.levels[0][i/64]&(1<<(i%64)) != 0
-}
-
 // next returns the smallest member that is not below i, or -1.
 func (t *bitTree) next(i int) int {
 	for depth, level := range t.levels {

@@ -44,7 +44,7 @@ func (l *logFile) append(b []byte) error {
 	}
 	_, err := l.f.WriteAt(b, l.size)
 	if err == nil {
-		err = unix.Fdatasync(int(l.f.Fd()))
+		err = l.sync()
 	}
 	if err != nil {
 		l.cut = true
@@ -52,6 +52,15 @@ func (l *logFile) append(b []byte) error {
 	}
 	l.size += int64(len(b))
 	return nil
+}
+
+// sync waits until the file's contents are on disk.
+func (l *logFile) sync() error {
+	for {
+		if err := unix.Fdatasync(int(l.f.Fd())); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // cutOff removes what a failed write left.

@@ -388,3 +388,25 @@ func TestBitTreeFindsTheNextMember(t *testing.T) {
 		t.Errorf("next of the empty set is %d", got)
 	}
 }
+
+func BenchmarkChoose(b *testing.B) {
+	for _, held := range []int{100, 65000} {
+		b.Run(fmt.Sprintf("held=%d", held), func(b *testing.B) {
+			table := NewTable()
+			table.SetPool(Pool{Ranges: []Range{{addr("10.0.0.0"), addr("10.0.255.255")}}})
+			for n := range held {
+				a, _ := table.Choose(client(n), time.Time{})
+				if err := table.Bind(Lease{Addr: a, MAC: mac(n)}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			n := 0
+			for b.Loop() {
+				n++
+				if _, ok := table.Choose(client(1<<20+n), time.Time{}); !ok {
+					b.Fatal("none is left")
+				}
+			}
+		})
+	}
+}

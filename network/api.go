@@ -38,10 +38,12 @@ const (
 	Stopped
 )
 
-// Event is a lifecycle event of a network.
+// Event is something that happened to a network: a step in its life, or, with
+// Metadata, a change of its metadata.
 type Event struct {
-	Network Ref
-	Kind    EventKind
+	Network  Ref
+	Kind     EventKind
+	Metadata *MetadataChange // nil: Kind says what happened
 }
 
 // Lease is a DHCP lease as clients list it.
@@ -63,6 +65,9 @@ var (
 	ErrSystem           = errors.New("system error")              // 38
 	ErrHook             = errors.New("hook script failed")        // 70
 	ErrInvalidMAC       = errors.New("invalid MAC address")       // 44
+	ErrNoPort           = errors.New("network port not found")    // 107
+	ErrPortExists       = errors.New("network port exists")       // 106
+	ErrNoMetadata       = errors.New("metadata not found")        // 111
 )
 
 // Error is an error for a client: Text is the message after libvirt's prefix

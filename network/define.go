@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -25,7 +26,13 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 	if err := n.Unbuilt(); err != nil {
 		return nil, err
 	}
-	return n, n.Validate()
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	if err := plan.CheckOptions(n); err != nil {
+		return nil, err
+	}
+	return n, m.checkPool(n)
 }
 
 // clash finds the network that n redefines, if any, and refuses one that has
@@ -68,7 +75,10 @@ func (m *Manager) complete(ctx context.Context, n *xmlnet.Network, old *entry) e
 	if err != nil {
 		return err
 	}
-	if other := m.holder(n.Bridge.Name, old); n.Bridge.Name != "" && other != nil {
+	if !n.Forward.Mode.OwnBridge() {
+		return nil // any number of networks may name a bridge of the host
+	}
+	if other := m.holder(n.Bridge.Name, old); other != nil {
 		return &xmlnet.Error{Kind: xmlnet.InternalError, Text: fmt.Sprintf("bridge name '%s' already in use by network '%s'.", n.Bridge.Name, other.ref().Name)}
 	}
 	return nil
@@ -168,4 +178,8 @@ func (m *Manager) SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) err
 
 func invalid(format string, args ...any) error {
 	return &Error{Kind: ErrOperationInvalid, Text: fmt.Sprintf(format, args...)}
+}
+
+func invalidArg(format string, args ...any) error {
+	return &Error{Kind: ErrInvalidArg, Text: fmt.Sprintf(format, args...)}
 }

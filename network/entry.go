@@ -16,6 +16,7 @@ type entry struct {
 
 	plan     *plan.Plan // of live
 	services *services  // of live
+	ports    *ports     // of live
 }
 
 // current is the definition in force: live, or the one on disk.
@@ -37,6 +38,7 @@ func (e *entry) info() Info {
 		Active:     e.live != nil,
 		Persistent: e.config != nil,
 		Autostart:  e.autostart,
+		Ports:      e.ports.count(),
 	}
 }
 

@@ -45,11 +45,11 @@ func (m *Manager) healLinks(ctx context.Context, link string) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	for _, e := range m.byID {
-		if e.live == nil || link != "" && e.plan.Bridge.Name != link {
+		if e.live == nil || link != "" && e.plan.Link() != link {
 			continue
 		}
-		if err := m.host.ApplyBridge(ctx, *e.plan.Bridge); err != nil && ctx.Err() == nil {
-			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
+		if err := m.applyLinks(ctx, e.plan); err != nil && ctx.Err() == nil {
+			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
 	}
 }

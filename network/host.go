@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 
@@ -18,6 +19,8 @@ type Host interface {
 	Observe(ctx context.Context) (bridge.Host, error)
 	// ApplyBridge makes a bridge and what is on it as wanted.
 	ApplyBridge(ctx context.Context, want bridge.Config) error
+	// TuneBridge sets what is wanted on a bridge that need not be ours.
+	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
@@ -39,12 +42,14 @@ type kernel struct {
 	rules *nat.Conn
 }
 
-// OpenKernel returns the Host of the calling thread's network namespace.
-func OpenKernel() (Host, error) {
+// OpenKernel returns the Host of the calling thread's network namespace. log
+// takes what changes on the host beside our own links.
+func OpenKernel(log *slog.Logger) (Host, error) {
 	links, err := bridge.Open()
 	if err != nil {
 		return nil, err
 	}
+	links.Log = log
 	rules, err := nat.Open()
 	if err != nil {
 		links.Close()
@@ -57,6 +62,10 @@ func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.li
 
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)
+}
+
+func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {
+	return k.links.Tune(ctx, want)
 }
 
 func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {

@@ -28,6 +28,11 @@ type Config struct {
 	// ResolvConf and Hosts are the host's /etc/resolv.conf and /etc/hosts.
 	ResolvConf string
 	Hosts      string
+	// Hook is the script that is run at the steps of a network's life, with
+	// those in the directory Hook+".d"; "" runs none.
+	Hook string
+	// Sysfs is where sysfs is mounted, "" for /sys.
+	Sysfs string
 }
 
 // Manager holds every network and is the only one to change the host.
@@ -37,6 +42,7 @@ type Manager struct {
 	log      *slog.Logger
 	resolver *dns.Resolver
 	events   broker
+	macs     *macFiles
 
 	// change is held by whoever changes networks, for as long as disk and
 	// kernel take: changes happen one after the other.
@@ -57,6 +63,7 @@ func New(log *slog.Logger, host Host, cfg Config) *Manager {
 		cfg: cfg, host: host, log: log,
 		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
 		byID:     make(map[xmlnet.UUID]*entry),
+		macs:     newMACFiles(),
 	}
 }
 
@@ -106,7 +113,9 @@ func (m *Manager) XML(id xmlnet.UUID, inactive bool) (string, error) {
 	if inactive && e.config != nil {
 		n = e.config
 	}
-	return string(n.Format(xmlnet.FormatOptions{Inactive: inactive || e.live == nil})), nil
+	o := xmlnet.FormatOptions{Inactive: inactive || e.live == nil}
+	o.Connections, o.IfConnections = e.ports.connections()
+	return string(n.Format(o)), nil
 }
 
 // Leases returns the leases of a network that have not ended, of one MAC
@@ -188,7 +197,11 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
-	ref, bridge := e.ref(), e.current().Bridge.Name
+	defer m.portsChanged(e.current())
+	ref, bridge := e.ref(), ""
+	if n := e.current(); n.Forward.Mode.OwnBridge() {
+		bridge = n.Bridge.Name // a bridge that is only named may be another network's
+	}
 	m.mu.Lock()
 	delete(m.byID, ref.UUID)
 	m.mu.Unlock()

@@ -32,7 +32,7 @@ func openHost(t *testing.T, ns *kerneltest.NS) nsHost {
 	t.Helper()
 	h := nsHost{ns: ns}
 	ns.Do(func() {
-		host, err := OpenKernel()
+		host, err := OpenKernel(slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +49,11 @@ func (h nsHost) Observe(ctx context.Context) (have bridge.Host, err error) {
 
 func (h nsHost) ApplyBridge(ctx context.Context, want bridge.Config) (err error) {
 	h.ns.Do(func() { err = h.Host.ApplyBridge(ctx, want) })
+	return err
+}
+
+func (h nsHost) TuneBridge(ctx context.Context, want bridge.Tuning) (err error) {
+	h.ns.Do(func() { err = h.Host.TuneBridge(ctx, want) })
 	return err
 }
 
@@ -106,6 +111,8 @@ func (s *site) start() {
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
+		Sysfs:      filepath.Join(s.dir, "sys"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -484,7 +491,7 @@ func TestRefusedDefinitionChangesNothingOnDisk(t *testing.T) {
 		"<network/>":                          xmlnet.NoName,
 		"<network><name>a/b</name></network>": xmlnet.XMLDetail,
 		"<network><name>x</name><forward mode='nat'/></network>":                                                           xmlnet.XMLError,
-		"<network><name>x</name><forward mode='bridge'/><bridge name='br0'/></network>":                                    xmlnet.ConfigUnsupported,
+		"<network><name>x</name><forward mode='bridge'/><mac address='52:54:00:00:00:01'/></network>":                      xmlnet.ConfigUnsupported,
 		"<network><name>x</name><ip address='10.0.0.1'><dhcp><range start='1.2.3.4' end='1.2.3.5'/></dhcp></ip></network>": xmlnet.InternalError,
 	} {
 		_, err := s.Define(t.Context(), []byte(doc), false)
@@ -512,7 +519,7 @@ func TestEventsComeInOrderToEachSubscriber(t *testing.T) {
 	}
 	for name, events := range map[string]<-chan Event{"a": a, "b": b} {
 		for _, want := range []EventKind{Defined, Started, Stopped, Undefined} {
-			if got := <-events; got != (Event{ref, want}) {
+			if got := <-events; got != (Event{Network: ref, Kind: want}) {
 				t.Errorf("%s: got %+v, want %d", name, got, want)
 			}
 		}

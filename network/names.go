@@ -3,7 +3,10 @@ package network
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/lease"
@@ -12,26 +15,45 @@ import (
 // names are what a network's resolver knows: the definition's names and those
 // of its leases.
 type names struct {
-	server  *dns.Server
+	server *dns.Server
+
+	mu      sync.Mutex // guards below: definition and leases change by themselves
 	records *dns.Records
 	leased  map[netip.Addr]dns.Name // what leases gave
 }
 
-func newNames(server *dns.Server, cfg dns.Config, fixed []dns.Name) *names {
-	n := &names{server: server, records: dns.NewRecords(cfg, fixed), leased: make(map[netip.Addr]dns.Name)}
-	server.SetRecords(n.records)
-	return n
+// newNames returns the names of a resolver, none until reset.
+func newNames(server *dns.Server) *names {
+	return &names{server: server, leased: make(map[netip.Addr]dns.Name)}
 }
 
-// set gives an address the name of its lease, none if hostname is empty.
-func (n *names) set(l lease.Lease, hostname string) {
+// reset takes the names of a new definition, beside those of the leases.
+func (n *names) reset(cfg dns.Config, fixed []dns.Name) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.records = dns.NewRecords(cfg, fixed).With(slices.Collect(maps.Values(n.leased)), nil)
+	n.server.SetRecords(n.records)
+}
+
+// set gives addresses the names of their leases, in order; a lease without
+// hostname takes away the one before.
+func (n *names) set(leases []lease.Lease) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range leases {
+		n.setOne(l)
+	}
+	n.server.SetRecords(n.records)
+}
+
+func (n *names) setOne(l lease.Lease) {
 	var set, del []dns.Name
 	if old, ok := n.leased[l.Addr]; ok {
 		del = append(del, old)
 		delete(n.leased, l.Addr)
 	}
-	if hostname != "" {
-		name := dns.Name{Addr: l.Addr, Names: []string{hostname}, Source: "lease"}
+	if l.Hostname != "" {
+		name := dns.Name{Addr: l.Addr, Names: []string{l.Hostname}, Source: "lease"}
 		set = append(set, name)
 		n.leased[l.Addr] = name
 	}
@@ -44,10 +66,7 @@ func (n *names) set(l lease.Lease, hostname string) {
 func followLeases(ctx context.Context, log *slog.Logger, table *lease.Table, n *names) {
 	feed := table.Subscribe()
 	defer feed.Close()
-	for _, l := range table.Leases() {
-		n.set(l, l.Hostname)
-	}
-	n.server.SetRecords(n.records)
+	n.set(table.Leases())
 	for {
 		changes, err := feed.Next(ctx)
 		if err != nil {
@@ -56,14 +75,14 @@ func followLeases(ctx context.Context, log *slog.Logger, table *lease.Table, n *
 			}
 			return
 		}
-		for _, c := range changes {
-			if c.Kind == lease.Added || c.Kind == lease.Renewed {
-				n.set(c.Lease, c.Lease.Hostname)
-			} else {
-				n.set(c.Lease, "")
+		leases := make([]lease.Lease, len(changes))
+		for i, c := range changes {
+			leases[i] = c.Lease
+			if c.Kind == lease.Released || c.Kind == lease.Expired {
+				leases[i].Hostname = ""
 			}
 		}
-		n.server.SetRecords(n.records)
+		n.set(leases)
 	}
 }
 

@@ -33,6 +33,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	defer m.stopServers()
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
+	group.Go(func() error { m.writeMACs(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -99,12 +100,13 @@ func (m *Manager) load(ctx context.Context) error {
 		m.log.Error("some active networks are not known any more", "err", err)
 	}
 	for _, n := range active {
+		ports := m.loadPorts(n)
 		m.mu.Lock()
 		e := m.byID[n.UUID]
 		if e == nil {
 			e = m.add(n)
 		}
-		e.live = n
+		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
 	return nil
@@ -150,12 +152,13 @@ func (m *Manager) adopt(ctx context.Context) error {
 			if e.config == nil {
 				delete(m.byID, e.live.UUID)
 			}
-			e.live = nil
+			e.live, e.ports = nil, nil
 			m.mu.Unlock()
 			continue
 		}
+		live := m.adoptPool(e.live)
 		m.mu.Lock()
-		e.plan = p
+		e.live, e.plan = live, p
 		m.mu.Unlock()
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
@@ -165,14 +168,14 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if e.live == nil {
 			continue
 		}
-		if err := m.host.ApplyBridge(ctx, *e.plan.Bridge); err != nil {
-			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Bridge.Name, "err", err)
+		if err := m.applyLinks(ctx, e.plan); err != nil {
+			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()
 		e.services = services
 		m.mu.Unlock()
-		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Bridge.Name)
+		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
 	return nil

@@ -3,9 +3,8 @@ package network
 import (
 	"context"
 	"log/slog"
-	"net/netip"
+	"slices"
 	"sync"
-	"time"
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -13,52 +12,59 @@ import (
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
-// services are the servers of one active network.
+// services are the servers of one active network, and what follows its leases.
+// What they serve changes while they run: sockets are closed and opened only
+// where a plan asks for others. Manager.change guards them.
 type services struct {
+	m   *Manager
+	e   *entry
+	log *slog.Logger
+
+	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+
+	have  servers
+	tasks map[string]*task // by part.key
 }
 
-// stop ends the servers and waits until their sockets are closed.
-func (s *services) stop() {
-	s.cancel()
-	s.running.Wait()
+// servers are what outlives its sockets: it is configured anew, and knows what
+// it knew.
+type servers struct {
+	dns   *dns.Server
+	names *names
+	dhcp4 *dhcpd.Server4
 }
 
-// server is one server with open sockets. serve blocks until ctx ends or the
+// part is one thing that runs for a network: a server's sockets, or what
+// follows the leases.
+type part struct {
+	// key says what it is and where, also to the log. While a plan asks for the
+	// same key, the part goes on as it is.
+	key  string
+	open func() (server, error)
+}
+
+// server is a part with open sockets. serve blocks until ctx ends or the
 // sockets fail; close releases them afterwards.
 type server struct {
 	serve func(ctx context.Context) error
 	close func()
 }
 
-// opener opens a server's sockets.
-type opener struct {
-	what string // for the log
-	open func() (server, error)
+// task is a part that runs.
+type task struct {
+	cancel context.CancelFunc
+	done   chan struct{}
 }
 
 // serve starts the servers that p asks for. All sockets are open when it
 // returns, or none.
 func (m *Manager) serve(e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	openers, names := m.openers(e, p)
-	opened := make([]server, 0, len(openers))
-	for _, o := range openers {
-		srv, err := o.open()
-		if err != nil {
-			for _, srv := range opened {
-				srv.close()
-			}
-			return nil, err
-		}
-		opened = append(opened, srv)
-	}
-	ctx, cancel := context.WithCancel(m.ctx)
-	s := &services{cancel: cancel}
-	log := m.log.With("network", n.Name)
-	m.follow(ctx, s, log, e, p, names)
-	for i, o := range openers {
-		s.running.Go(func() { keep(ctx, log, o, opened[i]) })
+	s := m.newServices(e, n)
+	if err := s.change(p, part.start); err != nil {
+		s.cancel()
+		return nil, err
 	}
 	return s, nil
 }
@@ -66,109 +72,89 @@ func (m *Manager) serve(e *entry, n *xmlnet.Network, p *plan.Plan) (*services, e
 // serveLater is serve for a network that must stay up whatever its servers
 // do: sockets that cannot be opened now are tried again until they can.
 func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *services {
-	openers, names := m.openers(e, p)
-	ctx, cancel := context.WithCancel(m.ctx)
-	s := &services{cancel: cancel}
-	log := m.log.With("network", n.Name)
-	m.follow(ctx, s, log, e, p, names)
-	for _, o := range openers {
-		srv, err := o.open()
-		if err != nil {
-			log.Error("server not started, trying on", "server", o.what, "err", err)
-			srv = server{serve: func(context.Context) error { return err }, close: func() {}}
-		}
-		s.running.Go(func() { keep(ctx, log, o, srv) })
+	s := m.newServices(e, n)
+	if err := s.change(p, s.startLater); err != nil {
+		panic(err) // startLater has none
 	}
 	return s
 }
 
-// follow starts what follows the network's leases: its names, and the lease
-// file that libvirt reads.
-func (m *Manager) follow(ctx context.Context, s *services, log *slog.Logger, e *entry, p *plan.Plan, known *names) {
-	if known != nil {
-		s.running.Go(func() { followLeases(ctx, log, e.leases, known) })
-	}
-	if m.cfg.StatusDir != "" && p.DHCP4 != nil {
-		s.running.Go(func() { m.writeStatus(ctx, log, e, p) })
-	}
+func (m *Manager) newServices(e *entry, n *xmlnet.Network) *services {
+	ctx, cancel := context.WithCancel(m.ctx)
+	return &services{m: m, e: e, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
 }
 
-// keep serves until ctx ends, and opens the sockets again when they fail
-// (somebody took the bridge away): soon at first, then every 30 s.
-func keep(ctx context.Context, log *slog.Logger, o opener, srv server) {
-	wait := 100 * time.Millisecond
-	for {
-		began := time.Now()
-		err := srv.serve(ctx)
-		srv.close()
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(began) > time.Minute {
-			wait = 100 * time.Millisecond
-		}
-		for {
-			log.Warn("server interrupted, opening its sockets again", "server", o.what, "err", err, "after", wait)
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
-			wait = min(2*wait, 30*time.Second)
-			if srv, err = o.open(); err == nil {
-				break
-			}
-		}
+// start opens a part's sockets.
+func (p part) start() (server, error) { return p.open() }
+
+// startLater opens a part's sockets, or leaves that to the part itself.
+func (s *services) startLater(p part) (server, error) {
+	srv, err := p.open()
+	if err != nil {
+		s.log.Error("server not started, trying on", "server", p.key, "err", err)
+		return server{serve: func(context.Context) error { return err }, close: func() {}}, nil
 	}
+	return srv, nil
 }
 
-// openers are the servers of p, and the holder of its DNS names if it has a
-// resolver.
-func (m *Manager) openers(e *entry, p *plan.Plan) ([]opener, *names) {
-	var all []opener
-	var known *names
-	if p.DNS != nil {
-		srv := dns.NewServer(m.log, *p.DNS, m.resolver)
-		known = newNames(srv, *p.DNS, p.Names)
-		for _, addr := range p.DNS.Addrs {
-			all = append(all, m.openDNS(srv, p.DNS.Link, addr))
+// change has the servers serve what p says. What is new is opened first; if
+// that fails nothing has changed. Then what stays takes its configuration,
+// what is new starts, and what is not wanted any more ends.
+func (s *services) change(p *plan.Plan, start func(part) (server, error)) error {
+	w := &wanted{services: s, plan: p}
+	w.all()
+	var fresh []part
+	var opened []server
+	for _, part := range w.parts {
+		if s.tasks[part.key] != nil {
+			continue
 		}
-	}
-	if p.DHCP4 != nil {
-		srv := dhcpd.NewServer4(m.log, *p.DHCP4, e.leases)
-		all = append(all, opener{"DHCPv4", func() (server, error) {
-			c, err := m.host.ListenDHCP4(p.DHCP4.Link, p.DHCP4.Server.Addr())
-			if err != nil {
-				return server{}, err
-			}
-			return server{
-				serve: func(ctx context.Context) error { return srv.Serve(ctx, c) },
-				close: func() { c.Close() },
-			}, nil
-		}})
-	}
-	return all, known
-}
-
-// openDNS serves UDP and TCP together: when either fails, both are opened
-// again.
-func (m *Manager) openDNS(srv *dns.Server, link string, addr netip.Addr) opener {
-	return opener{"DNS " + addr.String(), func() (server, error) {
-		udp, tcp, err := m.host.ListenDNS(link, addr)
+		srv, err := start(part)
 		if err != nil {
-			return server{}, err
-		}
-		closeBoth := func() { udp.Close(); tcp.Close() }
-		return server{close: closeBoth, serve: func(ctx context.Context) error {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			failed := make(chan error, 2)
-			go func() { failed <- srv.Serve(ctx, udp) }()
-			go func() { failed <- srv.ServeTCP(ctx, tcp) }()
-			err := <-failed
-			cancel()
-			<-failed
+			for _, srv := range opened {
+				srv.close()
+			}
 			return err
-		}}, nil
-	}}
+		}
+		fresh, opened = append(fresh, part), append(opened, srv)
+	}
+	for _, configure := range w.configure {
+		configure()
+	}
+	s.have = w.next
+	for i, part := range fresh {
+		s.run(part, opened[i])
+	}
+	s.endOthers(w.parts)
+	return nil
+}
+
+// run runs a part until endOthers or stop ends it.
+func (s *services) run(p part, srv server) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	t := &task{cancel: cancel, done: make(chan struct{})}
+	s.tasks[p.key] = t
+	s.running.Go(func() {
+		defer close(t.done)
+		keep(ctx, s.log, p, srv)
+	})
+}
+
+// endOthers ends what is not among parts, and waits until its sockets are
+// closed.
+func (s *services) endOthers(parts []part) {
+	for key, t := range s.tasks {
+		if slices.ContainsFunc(parts, func(p part) bool { return p.key == key }) {
+			continue
+		}
+		t.cancel()
+		<-t.done
+		delete(s.tasks, key)
+	}
+}
+
+// stop ends the servers and waits until their sockets are closed.
+func (s *services) stop() {
+	s.cancel()
+	s.running.Wait()
 }

@@ -71,9 +71,13 @@ func (m *Manager) createTransient(ctx context.Context, e *entry, n *xmlnet.Netwo
 	return nil
 }
 
-// start brings n up as e's live definition; m.change is held. When it fails,
-// the host and the disk are as before.
-func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error {
+// startUnhooked brings n up as e's live definition; m.change is held. When it
+// fails, the host and the disk are as before.
+func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network) error {
+	n, err := m.expandPool(n)
+	if err != nil {
+		return err
+	}
 	have, err := m.host.Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("observe the host: %w", err)
@@ -89,12 +93,13 @@ func (m *Manager) start(ctx context.Context, e *entry, n *xmlnet.Network) error 
 	if err != nil {
 		return errors.Join(hostError(p, err), m.cfg.Dir.RemoveActive(n.Name))
 	}
+	ports := m.noPorts(n)
 	m.mu.Lock()
-	e.live, e.plan, e.services = n, p, services
+	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
 	m.tellOwnAddrs()
-	m.log.Info("network started", "network", n.Name, "link", p.Bridge.Name)
+	m.log.Info("network started", "network", n.Name, "link", p.Link())
 	return nil
 }
 
@@ -111,16 +116,14 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 		return nil, err // nothing was made
 	}
 	return nil, errors.Join(err,
-		m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner),
+		m.removeLinks(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
 // build does bringUp's steps. Forwarding comes last: once on it stays on, so
 // it must not be the one trace of a start that failed.
 func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
-	still := *p.Bridge
-	still.Forward4, still.Forward6 = false, false
-	if err := m.host.ApplyBridge(ctx, still); err != nil {
+	if err := m.applyLinks(ctx, p.WithoutForwarding()); err != nil {
 		return nil, err
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
@@ -130,7 +133,7 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err != nil {
 		return nil, err
 	}
-	if err := m.host.ApplyBridge(ctx, *p.Bridge); err != nil {
+	if err := m.applyLinks(ctx, p); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -156,6 +159,10 @@ func hostError(p *plan.Plan, err error) error {
 	switch {
 	case errors.Is(err, bridge.ErrLinkExists):
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EEXIST), Text: fmt.Sprintf("error creating bridge interface %s: File exists", p.Bridge.Name)}
+	case errors.Is(err, bridge.ErrNotInKernel) && errors.Is(err, syscall.EOPNOTSUPP): // VLAN filtering
+		return &Error{Kind: ErrSystem, Errno: int(syscall.EOPNOTSUPP), Text: err.Error()}
+	case errors.Is(err, bridge.ErrLinkNotFound) && p.Named != nil:
+		return &Error{Kind: ErrSystem, Errno: int(syscall.ENODEV), Text: err.Error()}
 	default:
 		return err
 	}
@@ -182,18 +189,20 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // stop takes down what start brought up, past errors: the network is inactive
 // afterwards, and what could not be removed is in the error.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
-	ref, p, s := e.ref(), e.plan, e.services
-	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
+	ref, n, p, s := e.ref(), e.live, e.plan, e.services
+	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
 	s.stop()
-	errs = append(errs, m.host.RemoveBridge(ctx, p.Bridge.Name, p.Bridge.Owner))
+	errs = append(errs, m.removeLinks(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services = nil, nil, nil
+	e.live, e.plan, e.services, e.ports = nil, nil, nil, nil
 	m.mu.Unlock()
+	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
-	m.log.Info("network stopped", "network", ref.Name, "link", p.Bridge.Name)
+	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
+	m.hookStopped(n)
 	return errors.Join(errs...)
 }

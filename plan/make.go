@@ -18,10 +18,11 @@ import (
 // the host already uses, a mask that is none, a port range of one port.
 //
 // n must be complete: it has a UUID, and a bridge name and MAC where its mode
-// needs them.
+// needs them. Of a network without a bridge of its own little is on the host:
+// its domains' interfaces bring what they need.
 func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if !n.Forward.Mode.OwnBridge() {
-		return nil, refuse(xmlnet.ConfigUnsupported, "network '%s': forward mode has no bridge of its own", n.Name)
+		return &Plan{Named: makeTuning(n)}, nil
 	}
 	if err := startable(n); err != nil {
 		return nil, err
@@ -29,13 +30,17 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if err := collides(n, h); err != nil {
 		return nil, err
 	}
-	return &Plan{
+	p := &Plan{
 		Bridge: makeBridge(n),
 		NAT:    makeNAT(n),
 		DHCP4:  makeDHCP4(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
-	}, nil
+	}
+	if err := addOptions(n, p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func refuse(k xmlnet.Kind, format string, args ...any) error {
@@ -89,6 +94,9 @@ func makeBridge(n *xmlnet.Network) *bridge.Config {
 		MTU:          int(n.MTU),
 		STP:          !n.Bridge.STPOff,
 		ForwardDelay: time.Duration(n.Bridge.Delay) * time.Second,
+
+		Bandwidth:     makeBandwidth(n.Bandwidth),
+		VLANFiltering: n.Bridge.MACTableManager == xmlnet.MACTableLibvirt,
 	}
 	forwards := n.Forward.Mode != xmlnet.Isolated
 	for _, ip := range n.IPs {
@@ -145,14 +153,7 @@ func makeDHCP4(n *xmlnet.Network) *dhcpd.Config4 {
 		if !ip.Prefix.Addr().Is4() || len(ip.Ranges)+len(ip.Hosts) == 0 {
 			continue
 		}
-		c := &dhcpd.Config4{
-			Link:   n.Bridge.Name,
-			Server: ip.Prefix,
-			Router: n.Forward.Mode != xmlnet.Isolated,
-			DNS:    n.DNS.Enable != xmlnet.No,
-			Domain: n.Domain.Name,
-			MTU:    int(n.MTU),
-		}
+		c := newDHCP4(n, &ip)
 		for _, r := range ip.Ranges {
 			c.Ranges = append(c.Ranges, dhcpd.Range{Start: r.Start, End: r.End, Lease: leaseTime(r.Lease)})
 		}
@@ -167,6 +168,18 @@ func makeDHCP4(n *xmlnet.Network) *dhcpd.Config4 {
 		return c
 	}
 	return nil
+}
+
+// newDHCP4 plans a service on ip that has no addresses to give yet.
+func newDHCP4(n *xmlnet.Network, ip *xmlnet.IP) *dhcpd.Config4 {
+	return &dhcpd.Config4{
+		Link:   n.Bridge.Name,
+		Server: ip.Prefix,
+		Router: n.Forward.Mode != xmlnet.Isolated,
+		DNS:    n.DNS.Enable != xmlnet.No,
+		Domain: n.Domain.Name,
+		MTU:    int(n.MTU),
+	}
 }
 
 func leaseTime(l *xmlnet.Lease) dhcpd.LeaseTime {

@@ -11,11 +11,37 @@ import (
 
 // Plan is all that an active network is made of.
 type Plan struct {
-	Bridge *bridge.Config
-	NAT    *nat.Network // nil: no rules (open)
-	DHCP4  *dhcpd.Config4
-	DNS    *dns.Config
+	Bridge *bridge.Config // nil: no bridge of its own
+	// Named is what is set on the host's bridge that a network of mode bridge
+	// names; nil where there is none.
+	Named *bridge.Tuning
+	NAT   *nat.Network // nil: no rules (open)
+	DHCP4 *dhcpd.Config4
+	DNS   *dns.Config
 	// Names are the records that the definition itself gives: dns/host and
 	// reservations.
 	Names []dns.Name
+}
+
+// Link is the bridge of the network, its own or the host's; "" if it has none.
+func (p *Plan) Link() string {
+	switch {
+	case p.Bridge != nil:
+		return p.Bridge.Name
+	case p.Named != nil:
+		return p.Named.Name
+	}
+	return ""
+}
+
+// WithoutForwarding is p without what it changes of the host for good:
+// forwarding, once on, stays on.
+func (p *Plan) WithoutForwarding() *Plan {
+	still := *p
+	if p.Bridge != nil {
+		b := *p.Bridge
+		b.Forward4, b.Forward6 = false, false
+		still.Bridge = &b
+	}
+	return &still
 }

@@ -17,6 +17,14 @@ func (p *Plan) String() string {
 	if p.Bridge != nil {
 		w.bridge(p.Bridge)
 	}
+	if p.Link() == "" {
+		w.line("no bridge: interfaces of domains bring what they need")
+	}
+	if p.Named != nil {
+		w.line("host's bridge %s", p.Named.Name)
+		w.bandwidth(p.Named.Bandwidth)
+		w.when(p.Named.VLANFiltering, "  vlan filtering")
+	}
 	if p.NAT != nil {
 		w.rules(p.NAT)
 	}
@@ -60,8 +68,24 @@ func (w *lines) bridge(c *bridge.Config) {
 		w.line("  route %s via %s metric %d", r.Dst, r.Gateway, max(r.Metric, 1))
 	}
 	w.when(!c.IPv6, "  disable_ipv6")
+	w.bandwidth(c.Bandwidth)
+	w.when(c.VLANFiltering, "  vlan filtering")
 	w.when(c.Forward4, "host ip_forward")
 	w.when(c.Forward6, "host ipv6 forwarding")
+}
+
+func (w *lines) bandwidth(b *bridge.Bandwidth) {
+	if b == nil {
+		return
+	}
+	w.rate("inbound", b.Inbound)
+	w.rate("outbound", b.Outbound)
+}
+
+func (w *lines) rate(direction string, r *bridge.Rate) {
+	if r != nil {
+		w.line("  %s %d bytes/s, peak %d, burst of %d bytes", direction, r.Average, max(r.Peak, r.Average), r.Burst)
+	}
 }
 
 func (w *lines) rules(n *nat.Network) {
@@ -106,6 +130,7 @@ func (w *lines) dhcp4(c *dhcpd.Config4) {
 	w.when(c.MTU != 0, "  offers mtu %d", c.MTU)
 	w.when(c.BootFile != "", "  boot %s", c.BootFile)
 	w.when(c.BootServer.IsValid(), "  boot server %s", c.BootServer)
+	w.dhcpOptions(c)
 }
 
 func leaseText(l dhcpd.LeaseTime) string {
@@ -139,6 +164,7 @@ func (w *lines) dns(c *dns.Config) {
 	}
 	w.when(c.Resolv, "  forward to the host's upstreams")
 	w.when(c.NoPlainNames, "  plain names are not forwarded")
+	w.dnsOptions(c)
 	for _, t := range c.TXT {
 		w.line("  txt %s %q", t.Name, t.Value)
 	}

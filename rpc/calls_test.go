@@ -230,7 +230,6 @@ func connectCalls() []call {
 		{"unknown event", wire.NetworkEventRegisterAny, wire.EventRegisterArgs{EventID: 2}, refusal(7, 1, "internal error: ", "unsupported network event ID 2")},
 		{"negative event", wire.NetworkEventRegisterAny, wire.EventRegisterArgs{EventID: -1}, refusal(7, 1, "internal error: ", "unsupported network event ID -1")},
 		{"unknown callback", wire.NetworkEventDeregisterAny, int32(99), refusal(7, 1, "internal error: ", "network event callback 99 not registered")},
-		{"a procedure not built", wire.NetworkUpdate, nil, refusal(7, 39, "", "unknown procedure: 291")},
 		{"an unknown procedure", wire.Proc(0xfffffff0), nil, refusal(7, 39, "", "unknown procedure: -16")},
 		{"no arguments", wire.NetworkLookupByName, nil, refusal(7, 39, "", "Unable to decode message payload")},
 		{"arguments too long", wire.NetworkLookupByUUID, [32]byte{}, refusal(7, 39, "", "Unable to decode message payload")},
@@ -486,6 +485,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{manager(network.ErrSystem), system},
 		{manager(network.ErrHook), refusal(19, 70, "Hook script execution failed: ", "why")},
 		{manager(network.ErrInvalidMAC), refusal(19, 44, "invalid MAC address: ", "why")},
+		{manager(network.ErrNoMetadata), refusal(19, 111, "metadata not found: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.XMLError, Text: "why"}, refusal(19, 27, "XML error: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.XMLDetail, Text: "why"}, refusal(19, 35, "", "why")},
 		{&xmlnet.Error{Kind: xmlnet.InternalError, Text: "why"}, refusal(19, 1, "internal error: ", "why")},
@@ -495,6 +495,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&xmlnet.Error{Kind: xmlnet.Overflow, Text: "why"}, refusal(19, 82, "numerical overflow: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.XMLInvalidSchema, Text: "why"}, refusal(19, 92, "XML document failed to validate against schema: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.OperationInvalid, Text: "why"}, invalidOp("why")},
+		{&xmlnet.Error{Kind: xmlnet.OperationUnsupported, Text: "why"}, refusal(19, 84, "Operation not supported: ", "why")},
 		{network.ErrSystem, refusal(19, 38, "", "system error")},
 		{fmt.Errorf("open: %w", syscall.EACCES), errno},
 		{errors.New("why"), refusal(19, 1, "internal error: ", "why")},
@@ -520,7 +521,7 @@ func TestReplyOverALimitIsAnError(t *testing.T) {
 func TestEveryNumberOfTheIssueIsServed(t *testing.T) {
 	served := newProcedures()
 	for _, p := range []wire.Proc{1, 2, 3, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 59, 60, 66, 70,
-		110, 149, 152, 153, 157, 283, 313, 314, 341, 360, 361, 419, 432, 437} {
+		110, 149, 152, 153, 157, 283, 291, 313, 314, 341, 360, 361, 419, 432, 437, 444, 445} {
 		if _, ok := served[p]; !ok {
 			t.Errorf("%d is not served", uint32(p))
 		}

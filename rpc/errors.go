@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/vnetmgr/vnetmgr/network"
@@ -13,23 +14,27 @@ import (
 // prefixes are what libvirt puts before the text of an error
 // (virErrorMsgStrings in src/util/virerror.c).
 var prefixes = map[wire.Code]string{
-	wire.CodeInternal:            "internal error: ",
-	wire.CodeNoSupport:           "this function is not supported by the connection driver: ",
-	wire.CodeNoConnect:           "no connection driver available for ",
-	wire.CodeInvalidArg:          "invalid argument: ",
-	wire.CodeOperationFailed:     "operation failed: ",
-	wire.CodeNoName:              "missing name information in ",
-	wire.CodeXMLError:            "XML error: ",
-	wire.CodeOperationDenied:     "operation forbidden: ",
-	wire.CodeNoNetwork:           "Network not found: ",
-	wire.CodeInvalidMAC:          "invalid MAC address: ",
-	wire.CodeAuthFailed:          "authentication failed: ",
-	wire.CodeOperationInvalid:    "Requested operation is not valid: ",
-	wire.CodeConfigUnsupported:   "unsupported configuration: ",
-	wire.CodeHookFailed:          "Hook script execution failed: ",
-	wire.CodeArgumentUnsupported: "argument unsupported: ",
-	wire.CodeOverflow:            "numerical overflow: ",
-	wire.CodeXMLInvalidSchema:    "XML document failed to validate against schema: ",
+	wire.CodeInternal:             "internal error: ",
+	wire.CodeNoSupport:            "this function is not supported by the connection driver: ",
+	wire.CodeNoConnect:            "no connection driver available for ",
+	wire.CodeInvalidArg:           "invalid argument: ",
+	wire.CodeOperationFailed:      "operation failed: ",
+	wire.CodeNoName:               "missing name information in ",
+	wire.CodeXMLError:             "XML error: ",
+	wire.CodeOperationDenied:      "operation forbidden: ",
+	wire.CodeNoNetwork:            "Network not found: ",
+	wire.CodeInvalidMAC:           "invalid MAC address: ",
+	wire.CodeAuthFailed:           "authentication failed: ",
+	wire.CodeOperationInvalid:     "Requested operation is not valid: ",
+	wire.CodeConfigUnsupported:    "unsupported configuration: ",
+	wire.CodeHookFailed:           "Hook script execution failed: ",
+	wire.CodeArgumentUnsupported:  "argument unsupported: ",
+	wire.CodeOverflow:             "numerical overflow: ",
+	wire.CodeOperationUnsupported: "Operation not supported: ",
+	wire.CodeNoMetadata:           "metadata not found: ",
+	wire.CodePortExists:           "network port ",
+	wire.CodeNoPort:               "network port not found: ",
+	wire.CodeXMLInvalidSchema:     "XML document failed to validate against schema: ",
 }
 
 // networkCodes are the codes of network's sentinels.
@@ -46,25 +51,34 @@ var networkCodes = []struct {
 	{network.ErrSystem, wire.CodeSystemError},
 	{network.ErrHook, wire.CodeHookFailed},
 	{network.ErrInvalidMAC, wire.CodeInvalidMAC},
+	{network.ErrNoMetadata, wire.CodeNoMetadata},
+	{network.ErrPortExists, wire.CodePortExists},
+	{network.ErrNoPort, wire.CodeNoPort},
 }
 
 // xmlCodes are the codes of xmlnet's kinds.
 var xmlCodes = map[xmlnet.Kind]wire.Code{
-	xmlnet.XMLError:          wire.CodeXMLError,
-	xmlnet.XMLDetail:         wire.CodeXMLDetail,
-	xmlnet.InternalError:     wire.CodeInternal,
-	xmlnet.NoName:            wire.CodeNoName,
-	xmlnet.ConfigUnsupported: wire.CodeConfigUnsupported,
-	xmlnet.SystemError:       wire.CodeSystemError,
-	xmlnet.Overflow:          wire.CodeOverflow,
-	xmlnet.XMLInvalidSchema:  wire.CodeXMLInvalidSchema,
-	xmlnet.OperationInvalid:  wire.CodeOperationInvalid,
+	xmlnet.XMLError:             wire.CodeXMLError,
+	xmlnet.XMLDetail:            wire.CodeXMLDetail,
+	xmlnet.InternalError:        wire.CodeInternal,
+	xmlnet.InvalidArgument:      wire.CodeInvalidArg,
+	xmlnet.NoName:               wire.CodeNoName,
+	xmlnet.ConfigUnsupported:    wire.CodeConfigUnsupported,
+	xmlnet.SystemError:          wire.CodeSystemError,
+	xmlnet.Overflow:             wire.CodeOverflow,
+	xmlnet.XMLInvalidSchema:     wire.CodeXMLInvalidSchema,
+	xmlnet.OperationInvalid:     wire.CodeOperationInvalid,
+	xmlnet.OperationUnsupported: wire.CodeOperationUnsupported,
 }
 
 // failure is an error as libvirt reports it: str1 is the message's form, str2
 // its detail, the numbers are -1 (virReportErrorHelper).
 func failure(from wire.Domain, code wire.Code, text string) *wire.Error {
-	message, form := prefixes[code]+text, prefixes[code]+"%1$s"
+	form := prefixes[code] + "%1$s"
+	if code == wire.CodePortExists { // the only one with more behind the detail
+		form += " exists already"
+	}
+	message := strings.Replace(form, "%1$s", text, 1)
 	e := &wire.Error{
 		Code:    code,
 		Domain:  from,

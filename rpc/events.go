@@ -109,14 +109,18 @@ func (c *client) deregisterEvent(_ context.Context, id int32) (wire.Empty, error
 // publish queues e for each registration that it matches. A client whose
 // queue is full is dropped: it would miss events without knowing.
 func (c *client) publish(e network.Event) {
+	kind := wire.EventLifecycle
+	if e.Metadata != nil {
+		kind = wire.EventMetadataChange
+	}
 	c.events.mu.Lock()
 	defer c.events.mu.Unlock()
 	for _, cb := range c.events.callbacks {
-		if cb.event != wire.EventLifecycle || cb.network != nil && xmlnet.UUID(*cb.network) != e.Network.UUID {
+		if cb.event != kind || cb.network != nil && xmlnet.UUID(*cb.network) != e.Network.UUID {
 			continue
 		}
 		select {
-		case c.events.frames <- lifecycleMessage(cb.id, e):
+		case c.events.frames <- eventMessage(cb.id, e):
 		default:
 			c.log.Warn("client dropped: it does not read its events")
 			c.close()
@@ -125,9 +129,8 @@ func (c *client) publish(e network.Event) {
 	}
 }
 
-// lifecycleMessage is the frame of e. Messages of libvirt's daemon carry
-// serial 1.
-func lifecycleMessage(callbackID int32, e network.Event) []byte {
+// eventMessage is the frame of e. Messages of libvirt's daemon carry serial 1.
+func eventMessage(callbackID int32, e network.Event) []byte {
 	h := wire.Header{
 		Program: wire.ProgramRemote,
 		Version: wire.ProgramVersion,
@@ -135,7 +138,12 @@ func lifecycleMessage(callbackID int32, e network.Event) []byte {
 		Type:    wire.Message,
 		Serial:  1,
 	}
-	b, err := wire.Encode(h, wire.LifecycleEvent{CallbackID: callbackID, Network: ref(e.Network), Event: int32(e.Kind)})
+	var body any = wire.LifecycleEvent{CallbackID: callbackID, Network: ref(e.Network), Event: int32(e.Kind)}
+	if m := e.Metadata; m != nil {
+		h.Proc = wire.NetworkEventMetadataChange
+		body = wire.MetadataEvent{CallbackID: callbackID, Network: ref(e.Network), Type: int32(m.Type), URI: optional(m.URI)}
+	}
+	b, err := wire.Encode(h, body)
 	if err != nil {
 		panic(err) // a name that came in by the protocol goes out by it
 	}

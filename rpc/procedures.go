@@ -14,7 +14,24 @@ type procedure struct {
 
 type procedures map[wire.Proc]procedure
 
-// newProcedures is the table of all we serve. What is not here is answered
+// programs are all that are served on a connection, by number and version.
+type programs map[[2]uint32]procedures
+
+func newPrograms() programs {
+	return programs{
+		{wire.ProgramRemote, wire.ProgramVersion}: newProcedures(),
+		{wire.ProgramOwn, wire.ProgramOwnVersion}: ownProcedures(),
+	}
+}
+
+// ownProcedures are what libvirt's protocol cannot say.
+func ownProcedures() procedures {
+	return procedures{
+		wire.OwnDefineLive: handle(writing("DEFINE_LIVE"), (*client).defineLive),
+	}
+}
+
+// newProcedures is the table of all we serve of libvirt's program. What is not here is answered
 // with "unknown procedure", on which clients fall back to others.
 func newProcedures() procedures {
 	return procedures{
@@ -55,6 +72,14 @@ func newProcedures() procedures {
 		wire.NetworkIsPersistent:  handle(reading, (*client).isPersistent),
 		wire.NetworkGetDHCPLeases: handle(reading, (*client).getLeases),
 
+		wire.NetworkListAllPorts:      handle(reading, (*client).listPorts),
+		wire.NetworkPortLookupByUUID:  handle(reading, (*client).lookupPort),
+		wire.NetworkPortGetXMLDesc:    handle(reading, (*client).getPortXML),
+		wire.NetworkPortGetParameters: handle(reading, (*client).getPortParams),
+		wire.NetworkPortCreateXML:     handle(writing("virNetworkPortCreateXML"), (*client).createPort),
+		wire.NetworkPortSetParameters: handle(writing("virNetworkPortSetParameters"), (*client).setPortParams),
+		wire.NetworkPortDelete:        handle(writing("virNetworkPortDelete"), (*client).deletePort),
+
 		wire.NetworkDefineXML:      handle(writing("virNetworkDefineXML"), (*client).define),
 		wire.NetworkDefineXMLFlags: handle(writing("virNetworkDefineXMLFlags"), (*client).defineFlags),
 		wire.NetworkCreateXML:      handle(writing("virNetworkCreateXML"), (*client).create),
@@ -63,6 +88,10 @@ func newProcedures() procedures {
 		wire.NetworkDestroy:        handle(writing("virNetworkDestroy"), (*client).destroy),
 		wire.NetworkUndefine:       handle(writing("virNetworkUndefine"), (*client).undefine),
 		wire.NetworkSetAutostart:   handle(writing("virNetworkSetAutostart"), (*client).setAutostart),
+
+		wire.NetworkUpdate:      handle(writing("virNetworkUpdate"), (*client).update),
+		wire.NetworkSetMetadata: handle(writing("virNetworkSetMetadata"), (*client).setMetadata),
+		wire.NetworkGetMetadata: handle(reading, (*client).getMetadata),
 
 		wire.NetworkEventRegisterAny:   handle(reading, (*client).registerEvent),
 		wire.NetworkEventDeregisterAny: handle(reading, (*client).deregisterEvent),
@@ -134,13 +163,14 @@ func writing(function string) func(*client) error {
 // call finds the procedure of f and runs it, with libvirt's order of checks
 // (src/rpc/virnetserverprogram.c).
 func (c *client) call(ctx context.Context, f wire.Frame) (any, error) {
-	if f.Program != wire.ProgramRemote || f.Version != wire.ProgramVersion {
+	procedures, ok := c.srv.programs[[2]uint32{f.Program, f.Version}]
+	if !ok {
 		return nil, failuref(wire.FromRPC, wire.CodeRPC, "Cannot find program %d version %d", int32(f.Program), int32(f.Version))
 	}
 	if f.Status != wire.OK {
 		return nil, failuref(wire.FromRPC, wire.CodeRPC, "Unexpected message status %d", uint32(f.Status))
 	}
-	p, ok := c.srv.procedures[f.Proc]
+	p, ok := procedures[f.Proc]
 	if !ok {
 		return nil, failuref(wire.FromRPC, wire.CodeRPC, "unknown procedure: %d", int32(f.Proc))
 	}

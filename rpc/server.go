@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -30,8 +31,17 @@ type Networks interface {
 	Destroy(ctx context.Context, id xmlnet.UUID) error
 	Undefine(ctx context.Context, id xmlnet.UUID) error
 	SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) error
+	Update(ctx context.Context, id xmlnet.UUID, u xmlnet.Update, a network.Affect) error
+	DefineLive(ctx context.Context, doc []byte, validate bool) (network.Ref, error)
+	SetMetadata(id xmlnet.UUID, d network.Metadata, a network.Affect) error
+	Metadata(id xmlnet.UUID, kind network.MetadataType, uri string, a network.Affect) (string, error)
 	XML(id xmlnet.UUID, inactive bool) (string, error)
 	Leases(id xmlnet.UUID, mac string) ([]network.Lease, error)
+	CreatePort(id xmlnet.UUID, doc []byte, o network.PortOptions) (network.Ref, xmlnet.UUID, error)
+	ListPorts(id xmlnet.UUID) ([]port.Port, error)
+	Port(id, portID xmlnet.UUID) (port.Port, error)
+	SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error
+	DeletePort(id, portID xmlnet.UUID) error
 	Subscribe() (events <-chan network.Event, cancel func())
 }
 
@@ -85,10 +95,10 @@ func orElse[T comparable](v *T, def T) {
 
 // Server serves any number of listeners, with one set of limits.
 type Server struct {
-	log        *slog.Logger
-	networks   Networks
-	opts       Options
-	procedures procedures
+	log      *slog.Logger
+	networks Networks
+	opts     Options
+	programs programs
 
 	root   *pool
 	others *pool
@@ -102,12 +112,12 @@ type Server struct {
 func New(log *slog.Logger, networks Networks, opts Options) *Server {
 	opts = opts.withDefaults()
 	return &Server{
-		log:        log,
-		networks:   networks,
-		opts:       opts,
-		procedures: newProcedures(),
-		root:       newPool(opts),
-		others:     newPool(opts),
+		log:      log,
+		networks: networks,
+		opts:     opts,
+		programs: newPrograms(),
+		root:     newPool(opts),
+		others:   newPool(opts),
 	}
 }
 

@@ -124,7 +124,9 @@ Bridge:         virbr1
 
 `},
 		{"net-update up add dns-host <host/>", 1, "error: Failed to update network up\n" +
-			"error: unknown procedure: 291\n\n"},
+			"error: Missing IP address in network 'up' DNS HOST record\n\n"},
+		{"net-update up add forward <x/>", 1, "error: Failed to update network up\n" +
+			"error: Operation not supported: can't update 'forward' section of network 'up'\n\n"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			code, out := runVirsh(t, s.rw, strings.Fields(tt.args)...)

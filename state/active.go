@@ -56,7 +56,9 @@ func (d Dir) readActive(name string) (*xmlnet.Network, error) {
 func (d Dir) SaveActive(n *xmlnet.Network) error {
 	var b bytes.Buffer
 	b.WriteString("<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n")
-	b.Write(n.Format(xmlnet.FormatOptions{})) // not indented: text nodes must come back as they were
+	// Not indented, as text nodes must come back as they were, and inactive: the
+	// devices that a pf stands for are looked up again.
+	b.Write(n.Format(xmlnet.FormatOptions{Inactive: true}))
 	b.WriteString("</networkstatus>\n")
 	return writeFile(d.active(n.Name), b.Bytes(), 0o600)
 }

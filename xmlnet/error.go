@@ -7,16 +7,17 @@ type Kind uint8
 
 // The kinds, named after libvirt's VIR_ERR_ codes.
 const (
-	XMLError          Kind = iota // 27
-	XMLDetail                     // 35
-	InternalError                 // 1
-	NoName                        // 21
-	ConfigUnsupported             // 67
-	SystemError                   // 38
-	Overflow                      // 82
-	XMLInvalidSchema              // 92
-	OperationInvalid              // 55
-
+	XMLError             Kind = iota // 27
+	XMLDetail                        // 35
+	InternalError                    // 1
+	NoName                           // 21
+	ConfigUnsupported                // 67
+	SystemError                      // 38
+	Overflow                         // 82
+	XMLInvalidSchema                 // 92
+	OperationInvalid                 // 55
+	OperationUnsupported             // 84
+	InvalidArgument                  // 8
 )
 
 // Error is a refused document. Text names the input and its place and has no

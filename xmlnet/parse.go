@@ -64,6 +64,8 @@ func (s *scanner) network() (*Network, error) {
 type reader struct {
 	doc *document
 	n   *Network
+	// partial is set for a part that need only name what it is to delete.
+	partial bool
 }
 
 // identity reads name, uuid, title and description.

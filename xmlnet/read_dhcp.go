@@ -151,6 +151,9 @@ func (r *reader) hostName(d hostDoc, v4 bool, got *Host) error {
 		got.Name = *d.Name
 	}
 	switch {
+	case r.partial && d.MAC == nil && d.Name == nil && d.IP == nil:
+		return errf(XMLError, "At least one of name, mac, or ip attribute must be specified for static host definition in network '%s'", r.n.Name)
+	case r.partial:
 	case v4 && got.MAC == nil && got.Name == "":
 		return errf(XMLError, "Static host definition in IPv4 network '%s' must have mac or name attribute", r.n.Name)
 	case !v4 && got.ID == "" && got.Name == "":
@@ -161,11 +164,14 @@ func (r *reader) hostName(d hostDoc, v4 bool, got *Host) error {
 
 // hostIP reads the address, which need not be in the subnet.
 func (r *reader) hostIP(d hostDoc, v4 bool, got *Host) error {
+	if d.IP == nil && r.partial {
+		return nil
+	}
 	if d.IP == nil {
 		return errf(XMLError, "Missing IP address in static host definition for network '%s'", r.n.Name)
 	}
 	a, ok := parseAddr(*d.IP)
-	if !ok || is4(a) != v4 {
+	if !ok || is4(a) != v4 && !r.partial {
 		return errf(XMLError, "Invalid IP address '%s' in static host definition for network '%s'", *d.IP, r.n.Name)
 	}
 	got.Addr = a

@@ -40,42 +40,67 @@ func (r *reader) forwarders(d *dnsDoc) error {
 
 func (r *reader) dnsHosts(d *dnsDoc) error {
 	for i, h := range d.Host {
-		var got DNSHost
-		if h.IP == nil {
-			return in(errf(XMLDetail, "Missing IP address in network '%s' DNS HOST record", r.n.Name), "dns/host[%d]", i+1)
-		}
-		a, ok := parseAddr(*h.IP)
-		if !ok {
-			return in(errf(XMLDetail, "Invalid IP address '%s' in network '%s' DNS HOST record", *h.IP, r.n.Name), "dns/host[%d]", i+1)
-		}
-		got.Addr = a
-		for _, name := range h.Hostnames {
-			if name.Hostname != "" {
-				got.Names = append(got.Names, name.Hostname)
-			}
-		}
-		if len(got.Names) == 0 {
-			return in(errf(XMLDetail, "Missing hostname in network '%s' DNS HOST record", r.n.Name), "dns/host[%d]", i+1)
+		got, err := r.dnsHost(h)
+		if err != nil {
+			return in(err, "dns/host[%d]", i+1)
 		}
 		r.n.DNS.Hosts = append(r.n.DNS.Hosts, got)
 	}
 	return nil
 }
 
+func (r *reader) dnsHost(d dnsHostDoc) (DNSHost, error) {
+	var got DNSHost
+	if d.IP == nil && !r.partial {
+		return got, errf(XMLDetail, "Missing IP address in network '%s' DNS HOST record", r.n.Name)
+	}
+	if d.IP != nil {
+		a, ok := parseAddr(*d.IP)
+		if !ok {
+			return got, errf(XMLDetail, "Invalid IP address '%s' in network '%s' DNS HOST record", *d.IP, r.n.Name)
+		}
+		got.Addr = a
+	}
+	for _, name := range d.Hostnames {
+		if name.Hostname != "" {
+			got.Names = append(got.Names, name.Hostname)
+		}
+	}
+	switch {
+	case len(got.Names) > 0 || r.partial && d.IP != nil:
+		return got, nil
+	case r.partial:
+		return got, errf(XMLDetail, "Missing ip and hostname in network '%s' DNS HOST record", r.n.Name)
+	}
+	return got, errf(XMLDetail, "Missing hostname in network '%s' DNS HOST record", r.n.Name)
+}
+
 func (r *reader) txts(d *dnsDoc) error {
 	for i, t := range d.TXTs {
-		if t.Name == nil {
-			return in(errf(XMLDetail, "missing required name attribute in DNS TXT record of network %s", r.n.Name), "dns/txt[%d]", i+1)
+		got, err := r.txt(t)
+		if err != nil && t.Name == nil {
+			return in(err, "dns/txt[%d]", i+1)
 		}
-		if strings.ContainsAny(*t.Name, " ,") {
-			return errf(XMLDetail, "prohibited character in DNS TXT record name '%s' of network %s", *t.Name, r.n.Name)
+		if err != nil {
+			return err
 		}
-		if t.Value == nil {
-			return errf(XMLDetail, "missing required value attribute in DNS TXT record named '%s' of network %s", *t.Name, r.n.Name)
-		}
-		r.n.DNS.TXT = append(r.n.DNS.TXT, TXT{*t.Name, *t.Value})
+		r.n.DNS.TXT = append(r.n.DNS.TXT, got)
 	}
 	return nil
+}
+
+func (r *reader) txt(d txtDoc) (TXT, error) {
+	switch {
+	case d.Name == nil:
+		return TXT{}, errf(XMLDetail, "missing required name attribute in DNS TXT record of network %s", r.n.Name)
+	case strings.ContainsAny(*d.Name, " ,"):
+		return TXT{}, errf(XMLDetail, "prohibited character in DNS TXT record name '%s' of network %s", *d.Name, r.n.Name)
+	case d.Value != nil:
+		return TXT{*d.Name, *d.Value}, nil
+	case r.partial:
+		return TXT{Name: *d.Name}, nil
+	}
+	return TXT{}, errf(XMLDetail, "missing required value attribute in DNS TXT record named '%s' of network %s", *d.Name, r.n.Name)
 }
 
 // maxService is libvirt's bound for srv/@service, chosen so that a record's
@@ -103,13 +128,15 @@ func (r *reader) srv(d srvDoc) (SRV, error) {
 	got := SRV{Service: d.Service, Protocol: d.Protocol, Domain: d.Domain, Target: d.Target}
 	name := r.n.Name
 	switch {
-	case d.Service == "":
+	case r.partial && d.Service == "" && d.Protocol == "":
+		return got, errf(XMLDetail, "Missing required service attribute or protocol in DNS SRV record for network %s", name)
+	case d.Service == "" && !r.partial:
 		return got, errf(XMLDetail, "missing required service attribute in DNS SRV record of network '%s'", name)
 	case len(d.Service) > maxService:
 		return got, errf(XMLDetail, "service attribute '%s' in network '%s' is too long, limit is %d bytes", shorten(d.Service), name, maxService)
 	case strings.Trim(d.Service, serviceChars) != "":
 		return got, errf(XMLDetail, "invalid character in service attribute '%s' in DNS SRV record of network '%s'", d.Service, name)
-	case d.Protocol == "":
+	case d.Protocol == "" && !r.partial:
 		return got, errf(XMLDetail, "missing required protocol attribute in DNS SRV record '%s' of network '%s'", d.Service, name)
 	case strings.Trim(d.Protocol, protocolChars) != "":
 		return got, errf(XMLDetail, "invalid character in protocol attribute '%s' in DNS SRV record of network '%s'", d.Protocol, name)

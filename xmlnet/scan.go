@@ -21,6 +21,7 @@ const (
 // document is well-formed, takes out what libvirt ignores, remembering it as
 // warnings, and leaves the tokens of what libvirt reads.
 type scanner struct {
+	root     rootElement
 	doc      []byte
 	dec      *xml.Decoder
 	open     []openElement
@@ -42,12 +43,27 @@ type openElement struct {
 	children map[*element]int
 }
 
-// scan reads doc into the tokens of what libvirt knows.
-func scan(doc []byte) (*scanner, error) {
+// rootElement is the outermost element that a document must have.
+type rootElement struct {
+	name  string // "" for any
+	is    *element
+	wrong func(got string) error // refuses another one
+}
+
+// networkRoot is that of a network.
+var networkRoot = rootElement{"network", schema, func(got string) error {
+	return errf(XMLError, "expecting root element of 'network', not '%s'", got)
+}}
+
+// scan reads a network's doc into the tokens of what libvirt knows.
+func scan(doc []byte) (*scanner, error) { return scanRoot(doc, networkRoot) }
+
+// scanRoot is scan for a document with any root.
+func scanRoot(doc []byte, root rootElement) (*scanner, error) {
 	if len(doc) > maxSize {
 		return nil, errf(XMLDetail, "document of %d bytes is larger than %d", len(doc), maxSize)
 	}
-	s := &scanner{doc: doc, dec: xml.NewDecoder(bytes.NewReader(doc)), tokens: make([]xml.Token, 0, 128)}
+	s := &scanner{root: root, doc: doc, dec: xml.NewDecoder(bytes.NewReader(doc)), tokens: make([]xml.Token, 0, 128)}
 	for {
 		start := s.dec.InputOffset()
 		tok, err := s.dec.Token()
@@ -95,7 +111,7 @@ func (s *scanner) start(t xml.StartElement, offset int64) error {
 	e := openElement{name: t.Name}
 	e.line, _ = s.dec.InputPos()
 	if len(s.open) == 0 {
-		if err := s.root(&e, t, offset); err != nil {
+		if err := s.begin(&e, t, offset); err != nil {
 			return err
 		}
 	} else {
@@ -113,16 +129,16 @@ func (s *scanner) start(t xml.StartElement, offset int64) error {
 	return s.emit(t, e)
 }
 
-// root checks that e is the one outermost element and a network. As for
+// begin checks that e is the one outermost element and the wanted one. As for
 // libvirt, its namespace doesn't matter.
-func (s *scanner) root(e *openElement, t xml.StartElement, offset int64) error {
+func (s *scanner) begin(e *openElement, t xml.StartElement, offset int64) error {
 	if len(s.tokens) > 0 {
 		return s.errorAt(offset, "Extra content at the end of the document")
 	}
-	if t.Name.Local != "network" {
-		return errf(XMLError, "expecting root element of 'network', not '%s'", t.Name.Local)
+	if s.root.name != "" && t.Name.Local != s.root.name {
+		return s.root.wrong(t.Name.Local)
 	}
-	e.is = schema
+	e.is = s.root.is
 	e.name.Space = ""
 	s.rootAttrs = slices.Clone(t.Attr)
 	return nil

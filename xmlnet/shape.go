@@ -65,16 +65,20 @@ type dnsDoc struct {
 		Domain string  `xml:"domain,attr"`
 		Addr   *string `xml:"addr,attr"`
 	} `xml:"forwarder"`
-	TXTs []struct {
-		Name  *string `xml:"name,attr"`
-		Value *string `xml:"value,attr"`
-	} `xml:"txt"`
-	SRVs []srvDoc `xml:"srv"`
-	Host []struct {
-		IP *string `xml:"ip,attr"`
-		libvirtxml.NetworkDNSHost
-	} `xml:"host"`
+	TXTs []txtDoc     `xml:"txt"`
+	SRVs []srvDoc     `xml:"srv"`
+	Host []dnsHostDoc `xml:"host"`
 	libvirtxml.NetworkDNS
+}
+
+type txtDoc struct {
+	Name  *string `xml:"name,attr"`
+	Value *string `xml:"value,attr"`
+}
+
+type dnsHostDoc struct {
+	IP *string `xml:"ip,attr"`
+	libvirtxml.NetworkDNSHost
 }
 
 type srvDoc struct {
@@ -182,10 +186,15 @@ func (r *tokenReader) Token() (xml.Token, error) {
 
 // shape puts the scanner's tokens into the document's shape.
 func (s *scanner) shape() (*document, error) {
-	tokens := tokenReader(s.tokens)
 	doc := &document{}
+	return doc, s.decode(doc)
+}
+
+// decode puts the scanner's tokens into the shape of doc, a pointer to it.
+func (s *scanner) decode(doc any) error {
+	tokens := tokenReader(s.tokens)
 	if err := xml.NewTokenDecoder(&tokens).Decode(doc); err != nil {
-		return nil, errf(XMLDetail, "read network: %v", err)
+		return errf(XMLDetail, "read %s: %v", s.root.name, err)
 	}
-	return doc, nil
+	return nil
 }

@@ -9,28 +9,8 @@ var unbuilt = []struct {
 	what string
 	find func(n *Network) string
 }{
-	{"forward mode", func(n *Network) string {
-		return found(n.Forward.Mode > Open, "forward/@mode='%s'", n.Forward.Mode)
-	}},
-	{"<driver>", func(n *Network) string {
-		return found(n.Forward.Driver != "" || n.Forward.DriverModel != "", "forward/driver")
-	}},
-	{"<pf>", func(n *Network) string { return found(n.Forward.PF != "", "forward/pf") }},
-	{"<address>", func(n *Network) string { return found(len(n.Forward.Addresses) > 0, "forward/address[1]") }},
-	{"attribute trustGuestRxFilters", func(n *Network) string {
-		return found(n.TrustGuestRxFilters != Unset, "network/@trustGuestRxFilters")
-	}},
 	{"attribute zone", func(n *Network) string { return found(n.Bridge.Zone != "", "bridge/@zone") }},
-	{"attribute macTableManager='libvirt'", func(n *Network) string {
-		return found(n.Bridge.MACTableManager == MACTableLibvirt, "bridge/@macTableManager")
-	}},
 	{"attribute register='yes'", func(n *Network) string { return found(n.Domain.Register == Yes, "domain/@register") }},
-	{"<vlan>", func(n *Network) string { return found(n.VLAN != nil, "vlan") }},
-	{"<bandwidth>", func(n *Network) string { return found(n.Bandwidth != nil, "bandwidth") }},
-	{"attribute isolated='yes'", func(n *Network) string { return found(n.Isolated == Yes, "port/@isolated") }},
-	{"<virtualport>", func(n *Network) string { return found(n.VirtualPort != nil, "virtualport") }},
-	{"<portgroup>", func(n *Network) string { return found(len(n.PortGroups) > 0, "portgroup[1]") }},
-	{"<dnsmasq:options>", func(n *Network) string { return found(len(n.DNSMasqOptions) > 0, "dnsmasq:options") }},
 	{"<ip> of family IPv6", func(n *Network) string {
 		return firstIP(n, "", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) })
 	}},

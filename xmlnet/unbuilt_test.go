@@ -7,19 +7,8 @@ import (
 
 func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 	for _, c := range []struct{ xml, want string }{
-		{`<forward mode='bridge'/>`, "forward mode is not supported yet (forward/@mode='bridge' of network 'n')"},
-		{`<forward mode='nat'><driver name='vfio'/></forward><ip address='10.0.0.1'/>`, "<driver> is not supported yet (forward/driver of network 'n')"},
-		{`<forward mode='nat'><pf dev='a'/></forward><ip address='10.0.0.1'/>`, "<pf> is not supported yet (forward/pf of network 'n')"},
-		{`<forward mode='none'><address type='pci'/></forward>`, "<address> is not supported yet (forward/address[1] of network 'n')"},
 		{`<bridge zone='work'/>`, "attribute zone is not supported yet (bridge/@zone of network 'n')"},
-		{`<bridge macTableManager='libvirt'/>`, "attribute macTableManager='libvirt' is not supported yet (bridge/@macTableManager of network 'n')"},
 		{`<domain name='a' localOnly='yes' register='yes'/>`, "attribute register='yes' is not supported yet (domain/@register of network 'n')"},
-		{`<vlan><tag id='1'/></vlan>`, "<vlan> is not supported yet (vlan of network 'n')"},
-		{`<bandwidth><inbound average='1'/></bandwidth>`, "<bandwidth> is not supported yet (bandwidth of network 'n')"},
-		{`<port isolated='yes'/>`, "attribute isolated='yes' is not supported yet (port/@isolated of network 'n')"},
-		{`<virtualport type='openvswitch'/>`, "<virtualport> is not supported yet (virtualport of network 'n')"},
-		{`<portgroup name='p'/>`, "<portgroup> is not supported yet (portgroup[1] of network 'n')"},
-		{`<d:options xmlns:d='` + dnsmasqURI + `'><d:option value='x'/></d:options>`, "<dnsmasq:options> is not supported yet (dnsmasq:options of network 'n')"},
 		{`<ip address='10.0.0.1'/><ip family='ipv6' address='fd00::1'/>`, "<ip> of family IPv6 is not supported yet (ip[2] of network 'n')"},
 		{`<ip address='10.0.0.1'><tftp root='/a'/></ip>`, "<tftp> is not supported yet (ip[1]/tftp of network 'n')"},
 		{`<route address='10.0.0.0' prefix='8' gateway='10.0.0.1'/><route family='ipv6' address='::' gateway='fd00::1'/>`,
@@ -31,15 +20,12 @@ func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 			t.Errorf("%s:\n got %v\nwant %s", c.xml, err, c.want)
 		}
 	}
-	n := mustParse(t, "<network trustGuestRxFilters='no'><name>n</name></network>")
-	if err := n.Unbuilt(); err == nil {
-		t.Error("trustGuestRxFilters is not refused")
-	}
 }
 
 func TestWhatIsBuiltIsNotRefused(t *testing.T) {
 	for _, name := range []string{"nat-default", "isolated", "no-ip", "routed", "open", "nat-port-range", "nat-addr-range",
-		"dns-rich", "dns-off", "lease-times", "no-dhcp", "bootp-alone", "quotes", "metadata", "unknown-parts"} {
+		"dns-rich", "dns-off", "lease-times", "no-dhcp", "bootp-alone", "quotes", "metadata", "unknown-parts",
+		"host-bridge", "hostdev-pf", "hostdev-pool", "openvswitch", "vepa-qbg"} {
 		if err := mustParse(t, string(readFile(t, "../fixtures/"+name+"/network.xml"))).Unbuilt(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -52,21 +52,23 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
-	listeners, err := listen(log, s, socket)
-	if err != nil {
-		return err
-	}
-	host, err := network.OpenKernel()
+	// What the host lacks must be known before a client is kept waiting.
+	host, err := network.OpenKernel(log)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
+	listeners, err := listen(log, s, socket)
+	if err != nil {
+		return err
+	}
 	manager := network.New(log, host, network.Config{
 		Dir:        state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
 		LeaseFile:  filepath.Join(s.StateDir, "leases.db"),
 		StatusDir:  s.DNSMasqDir,
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
+		Hook:       s.Hook,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,

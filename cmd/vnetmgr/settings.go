@@ -20,6 +20,7 @@ type settings struct {
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
 	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
+	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -39,6 +40,7 @@ func readSettings(path string) (settings, error) {
 		LibvirtDir:     "/run/libvirt",
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
+		Hook:           "/etc/libvirt/hooks/network",
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,

@@ -95,12 +95,18 @@ func (c *Conn) authenticate(ctx context.Context) error {
 // ret points to what it returns, nil for none. The server's refusal is an
 // *Error. When ctx ends first the reply is dropped.
 func (c *Conn) Call(ctx context.Context, p Proc, args, ret any) error {
+	return c.call(ctx, Header{Program: ProgramRemote, Version: ProgramVersion, Proc: p, Type: Call}, args, ret)
+}
+
+// call is Call for the procedure of h, of any program.
+func (c *Conn) call(ctx context.Context, h Header, args, ret any) error {
 	serial, reply, err := c.expect()
 	if err != nil {
 		return err
 	}
 	defer c.forget(serial)
-	if err := c.send(ctx, p, serial, args); err != nil {
+	h.Serial = serial
+	if err := c.send(ctx, h, args); err != nil {
 		return err
 	}
 	select {
@@ -138,8 +144,8 @@ func (c *Conn) forget(serial uint32) {
 	delete(c.waiting, serial)
 }
 
-func (c *Conn) send(ctx context.Context, p Proc, serial uint32, args any) error {
-	b, err := Encode(Header{Program: ProgramRemote, Version: ProgramVersion, Proc: p, Type: Call, Serial: serial}, args)
+func (c *Conn) send(ctx context.Context, h Header, args any) error {
+	b, err := Encode(h, args)
 	if err != nil {
 		return err
 	}

@@ -5,26 +5,30 @@ type Code int32
 
 // The codes that the network driver answers with.
 const (
-	CodeInternal            Code = 1
-	CodeNoSupport           Code = 3
-	CodeNoConnect           Code = 5
-	CodeInvalidArg          Code = 8
-	CodeOperationFailed     Code = 9
-	CodeNoName              Code = 21
-	CodeXMLError            Code = 27
-	CodeOperationDenied     Code = 29
-	CodeXMLDetail           Code = 35
-	CodeSystemError         Code = 38
-	CodeRPC                 Code = 39
-	CodeNoNetwork           Code = 43
-	CodeInvalidMAC          Code = 44
-	CodeAuthFailed          Code = 45
-	CodeOperationInvalid    Code = 55
-	CodeConfigUnsupported   Code = 67
-	CodeHookFailed          Code = 70
-	CodeArgumentUnsupported Code = 74
-	CodeOverflow            Code = 82
-	CodeXMLInvalidSchema    Code = 92
+	CodeInternal             Code = 1
+	CodeNoSupport            Code = 3
+	CodeNoConnect            Code = 5
+	CodeInvalidArg           Code = 8
+	CodeOperationFailed      Code = 9
+	CodeNoName               Code = 21
+	CodeXMLError             Code = 27
+	CodeOperationDenied      Code = 29
+	CodeXMLDetail            Code = 35
+	CodeSystemError          Code = 38
+	CodeRPC                  Code = 39
+	CodeNoNetwork            Code = 43
+	CodeInvalidMAC           Code = 44
+	CodeAuthFailed           Code = 45
+	CodeOperationInvalid     Code = 55
+	CodeConfigUnsupported    Code = 67
+	CodeHookFailed           Code = 70
+	CodeArgumentUnsupported  Code = 74
+	CodeOverflow             Code = 82
+	CodeOperationUnsupported Code = 84
+	CodeXMLInvalidSchema     Code = 92
+	CodePortExists           Code = 106
+	CodeNoPort               Code = 107
+	CodeNoMetadata           Code = 111
 )
 
 // Domain is the part of libvirt that an error comes from, VIR_FROM_*.

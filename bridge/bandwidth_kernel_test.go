@@ -1,0 +1,248 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/vnetmgr/vnetmgr/bridge"
+)
+
+const mb = 1000 * 1000
+
+// shaped is a network that limits what goes to its guests.
+func shaped(average, peak uint64) bridge.Config {
+	c := nat()
+	c.Bandwidth = &bridge.Bandwidth{Inbound: &bridge.Rate{Average: average, Peak: peak, Burst: 64 << 10}}
+	return c
+}
+
+// tc shows all traffic control of a link, without counters.
+func (h host) tc(t testing.TB, link string) string {
+	t.Helper()
+	return h.Run(t, "tc qdisc show dev "+link+"; tc class show dev "+link+"; tc filter show dev "+link+"; tc filter show dev "+link+" ingress")
+}
+
+func (h host) tune(t testing.TB, want bridge.Tuning) error {
+	t.Helper()
+	var err error
+	h.Do(func() { err = h.conn.Tune(context.Background(), want) })
+	return err
+}
+
+func wantLines(t *testing.T, have string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(have, line) {
+			t.Errorf("%q is not in\n%s", line, have)
+		}
+	}
+}
+
+func TestInboundLimitMakesClasses(t *testing.T) {
+	h := newHost(t)
+	h.apply(t, shaped(mb, 2*mb))
+	have := h.tc(t, nat().Name)
+	wantLines(t, have,
+		"qdisc htb 1: root refcnt 2 r2q 10 default 0x2",
+		"class htb 1:1 root rate 8Mbit ceil 16Mbit",
+		"class htb 1:2 parent 1:1 ",
+		"rate 8Mbit ceil 16Mbit burst 64Kb cburst 2000b")
+	events := h.events(t)
+	h.apply(t, shaped(mb, 2*mb))
+	if diff := gocmp.Diff(have, h.tc(t, nat().Name)); diff != "" {
+		t.Errorf("applied twice (-once +twice):\n%s", diff)
+	}
+	h.Run(t, "ip link add sentinel type bridge")
+	if e := <-events; e.Link != "sentinel" {
+		t.Errorf("applying again changed %v", e)
+	}
+}
+
+func TestLimitChangesLiveAndGoes(t *testing.T) {
+	h := newHost(t)
+	fresh := h.tcAfter(t, nat())
+	h.apply(t, shaped(5*mb, 0))
+	want := h.tc(t, nat().Name)
+	h.apply(t, shaped(mb, 2*mb))
+	h.apply(t, shaped(5*mb, 0))
+	if diff := gocmp.Diff(want, h.tc(t, nat().Name)); diff != "" {
+		t.Errorf("changed and back (-want +got):\n%s", diff)
+	}
+	if diff := gocmp.Diff(fresh, h.tcAfter(t, nat())); diff != "" {
+		t.Errorf("left behind (-want +got):\n%s", diff)
+	}
+}
+
+func (h host) tcAfter(t testing.TB, want bridge.Config) string {
+	t.Helper()
+	h.apply(t, want)
+	return h.tc(t, want.Name)
+}
+
+func TestRatesBeyond32BitsAreKept(t *testing.T) {
+	h := newHost(t)
+	h.apply(t, shaped(6000*mb, 0))
+	have := h.tc(t, nat().Name)
+	wantLines(t, have, "rate 48Gbit ceil 48Gbit")
+	h.apply(t, shaped(6000*mb, 0))
+	if diff := gocmp.Diff(have, h.tc(t, nat().Name)); diff != "" {
+		t.Errorf("applied twice:\n%s", diff)
+	}
+}
+
+func TestFloorIsTakenOffTheRest(t *testing.T) {
+	h := newHost(t)
+	want := shaped(10*mb, 20*mb)
+	limit := *want.Bandwidth.Inbound
+	h.apply(t, want)
+	plain := h.tc(t, want.Name)
+	floor := func(f bridge.Floor) {
+		t.Helper()
+		h.Do(func() {
+			if err := h.conn.SetFloor(context.Background(), want.Name, limit, f); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	first := bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 4 * mb, Weight: mb}
+	floor(first)
+	floor(bridge.Floor{Class: 4, MAC: mac("52:54:00:11:22:44"), Rate: mb})
+	have := h.tc(t, want.Name)
+	wantLines(t, have,
+		"class htb 1:3 parent 1:1", "rate 32Mbit ceil 160Mbit",
+		"class htb 1:4 parent 1:1", "rate 8Mbit ceil 160Mbit",
+		"rate 40Mbit ceil 160Mbit", // 1:2
+		"flowid 1:3", "match 00112233/ffffffff at -12", "match 00005254/0000ffff at -16")
+	floor(first)
+	h.apply(t, want)
+	if diff := gocmp.Diff(have, h.tc(t, want.Name)); diff != "" {
+		t.Errorf("a floor set twice, and a bridge applied with floors (-want +got):\n%s", diff)
+	}
+	// A guest's MAC address changes; a slower network is slower for floors too.
+	first.MAC = mac("52:54:00:99:99:99")
+	floor(first)
+	limit.Peak = 15 * mb
+	h.apply(t, shaped(10*mb, 15*mb))
+	have = h.tc(t, want.Name)
+	wantLines(t, have, "match 00999999/ffffffff at -12", "rate 32Mbit ceil 120Mbit")
+	if strings.Contains(have, "112233") {
+		t.Errorf("the old address still has the class:\n%s", have)
+	}
+	h.apply(t, want)
+	h.Do(func() {
+		for _, class := range []uint16{3, 4, 4} {
+			if err := h.conn.RemoveFloor(context.Background(), want.Name, *want.Bandwidth.Inbound, class); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	have = strings.ReplaceAll(h.tc(t, want.Name), "filter parent 1: protocol all pref 2 u32 chain 0 \nfilter parent 1: protocol all pref 2 u32 chain 0 fh 800: ht divisor 1 \n", "")
+	if diff := gocmp.Diff(plain, have); diff != "" {
+		t.Errorf("after both are gone (-want +got):\n%s", diff)
+	}
+}
+
+func TestFloorNeedsALimit(t *testing.T) {
+	h := newHost(t)
+	h.apply(t, nat())
+	h.Do(func() {
+		err := h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 1})
+		if !errors.Is(err, bridge.ErrNoBandwidth) {
+			t.Errorf("got %v", err)
+		}
+		err = h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 2, MAC: mac("52:54:00:11:22:33"), Rate: 1})
+		if err == nil {
+			t.Error("the class of the rest became a floor")
+		}
+		if err := h.conn.RemoveFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, 3); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOutboundLimit holds on every kernel: with a policer it is there, without
+// one the error says so and nothing stays behind.
+func TestOutboundLimit(t *testing.T) {
+	h := newHost(t)
+	h.Run(t, "ip link add br0 type bridge")
+	before := h.tc(t, "br0")
+	limit := bridge.Tuning{Name: "br0", Bandwidth: &bridge.Bandwidth{Outbound: &bridge.Rate{Average: mb}}}
+	err := h.tune(t, limit)
+	if errors.Is(err, bridge.ErrNotInKernel) {
+		wantLines(t, err.Error(), "limit outbound traffic: this kernel lacks the policing action of traffic control (module act_police)")
+	} else if err != nil {
+		t.Fatal(err)
+	} else {
+		have := h.tc(t, "br0")
+		wantLines(t, have, "qdisc ingress ffff:", "rate 8Mbit burst 1", "action drop")
+		if err := h.tune(t, limit); err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(have, h.tc(t, "br0")); diff != "" {
+			t.Errorf("applied twice:\n%s", diff)
+		}
+		if err := h.tune(t, bridge.Tuning{Name: "br0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := gocmp.Diff(before, h.tc(t, "br0")); diff != "" {
+		t.Errorf("left behind:\n%s", diff)
+	}
+}
+
+func TestSomebodyElsesTrafficControlIsLeftAlone(t *testing.T) {
+	h := newHost(t)
+	h.Run(t, "ip link add br0 type bridge; tc qdisc add dev br0 root handle 7: tbf rate 1mbit burst 10kb latency 1s; tc qdisc add dev br0 clsact")
+	before := h.tc(t, "br0")
+	err := h.tune(t, bridge.Tuning{Name: "br0", Bandwidth: &bridge.Bandwidth{Inbound: &bridge.Rate{Average: mb}}})
+	if !errors.Is(err, bridge.ErrQdiscExists) {
+		t.Errorf("got %v", err)
+	}
+	if err := h.tune(t, bridge.Tuning{Name: "br0"}); err != nil {
+		t.Error(err)
+	}
+	if diff := gocmp.Diff(before, h.tc(t, "br0")); diff != "" {
+		t.Errorf("changed (-before +after):\n%s", diff)
+	}
+}
+
+func TestTuneOfABridgeThatIsNotThere(t *testing.T) {
+	h := newHost(t)
+	if err := h.tune(t, bridge.Tuning{Name: "br0"}); err != nil {
+		t.Errorf("nothing is to be set: %v", err)
+	}
+	if err := h.tune(t, bridge.Tuning{Name: "br0", VLANFiltering: true}); !errors.Is(err, bridge.ErrLinkNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestVLANFiltering holds on every kernel, as TestOutboundLimit does.
+func TestVLANFiltering(t *testing.T) {
+	h := newHost(t)
+	own := nat()
+	own.VLANFiltering = true
+	err := h.try(own)
+	shown := ""
+	if err == nil {
+		shown = h.Run(t, "ip -d link show "+own.Name)
+	}
+	switch {
+	case errors.Is(err, bridge.ErrNotInKernel):
+		wantLines(t, err.Error(), "this kernel lacks bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)")
+		if seen := h.observe(t); len(seen.Links) > 1 {
+			t.Errorf("left behind: %+v", seen.Links)
+		}
+	case err != nil:
+		t.Fatal(err)
+	default:
+		wantLines(t, shown, "vlan_filtering 1")
+	}
+	h.Run(t, "ip link add eth9 type veth peer name x")
+	if err := h.tune(t, bridge.Tuning{Name: "eth9", VLANFiltering: true}); err == nil || !strings.Contains(err.Error(), "eth9 is not a Linux bridge") {
+		t.Errorf("got %v", err)
+	}
+}

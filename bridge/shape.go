@@ -1,0 +1,188 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// htbVersion is the only version of HTB's messages.
+	htbVersion = 3
+	// rateToQuantum is tc's default; every class has its own quantum.
+	rateToQuantum = 10
+	// perturb is after how many seconds SFQ hashes flows anew.
+	perturb = 10
+)
+
+// ErrNoBandwidth says that a floor needs a bridge with an inbound limit.
+var ErrNoBandwidth = errors.New("the bridge has no inbound limit")
+
+// setBandwidth makes a bridge's limits as wanted, and those that we made and
+// are not wanted none.
+func (c *Conn) setBandwidth(ctx context.Context, index int, want *Bandwidth) error {
+	if want == nil {
+		want = &Bandwidth{}
+	}
+	for _, r := range []*Rate{want.Inbound, want.Outbound} {
+		if r != nil && r.Average == 0 {
+			return errors.New("a limit needs an average")
+		}
+	}
+	if err := c.shape(ctx, index, want.Inbound); err != nil {
+		return fmt.Errorf("limit inbound traffic: %w", err)
+	}
+	if err := c.police(ctx, index, want.Outbound); err != nil {
+		return fmt.Errorf("limit outbound traffic: %w", err)
+	}
+	return nil
+}
+
+// shape limits what goes to the guests, with classes below a root qdisc.
+// Floors of ports stay, and what they guarantee is taken off the rest.
+func (c *Conn) shape(ctx context.Context, index int, want *Rate) error {
+	root, err := c.qdisc(ctx, index, rootParent)
+	if err != nil {
+		return err
+	}
+	switch {
+	case want == nil && !root.ours():
+		return nil
+	case want == nil:
+		return c.deleteQdisc(ctx, index, rootMajor, rootParent)
+	case root.kind == "":
+		glob := nl.TcHtbGlob{Version: htbVersion, Rate2Quantum: rateToQuantum, Defcls: restClass}
+		err := c.addQdisc(ctx, index, rootMajor, rootParent, "htb", optionsAttr(nl.NewRtAttr(nl.TCA_HTB_INIT, glob.Serialize())))
+		if err != nil {
+			return err
+		}
+	case !root.ours():
+		return fmt.Errorf("%w: %s %x:", ErrQdiscExists, root.kind, root.handle>>16)
+	}
+	if err := c.setClasses(ctx, index, want); err != nil {
+		return err
+	}
+	return c.addFairQueue(ctx, index, restClass)
+}
+
+// setClasses changes those classes that are not as wanted.
+func (c *Conn) setClasses(ctx context.Context, index int, want *Rate) error {
+	have, err := c.classes(ctx, index)
+	if err != nil {
+		return err
+	}
+	var floors []class
+	for _, k := range have {
+		if k.minor >= minFloorClass && k.parent == wholeClass {
+			floors = append(floors, k)
+		}
+	}
+	for _, k := range want.classes(floors) {
+		if slices.ContainsFunc(have, k.same) {
+			continue
+		}
+		if err := c.setClass(ctx, index, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// same reports whether a class of the kernel is as wanted. Of a class with
+// others below it the kernel forgets the quantum.
+func (k class) same(have class) bool {
+	if k.minor == wholeClass {
+		have.quantum = k.quantum
+	}
+	return k == have
+}
+
+// addFairQueue gives a class a leaf in which flows take turns, where the
+// kernel has one; else it keeps the first-in first-out queue it was made with.
+func (c *Conn) addFairQueue(ctx context.Context, index int, minor uint16) error {
+	parent := rootMajor | uint32(minor)
+	leaf, err := c.qdisc(ctx, index, parent)
+	if err != nil || leaf.kind != "" {
+		return err
+	}
+	opts := nl.TcSfqQopt{Perturb: perturb}
+	err = c.addQdisc(ctx, index, uint32(minor)<<16, parent, "sfq", nl.NewRtAttr(nl.TCA_OPTIONS, opts.Serialize()))
+	if errors.Is(err, ErrNotInKernel) {
+		return nil
+	}
+	return err
+}
+
+// SetFloor guarantees f on a bridge whose inbound limit is limit, or changes
+// what was guaranteed to its class. The caller sees to it that the sum of
+// floors is not too much. Without limit on the bridge the error wraps
+// ErrNoBandwidth.
+func (c *Conn) SetFloor(ctx context.Context, bridge string, limit Rate, f Floor) error {
+	if f.Class < minFloorClass || len(f.MAC) != 6 {
+		return fmt.Errorf("guarantee a rate on %s: class %d of %s cannot be one", bridge, f.Class, f.MAC)
+	}
+	l, err := c.link(ctx, bridge)
+	if err != nil {
+		return err
+	}
+	if err := c.setFloor(ctx, l.index, limit, f); err != nil {
+		return fmt.Errorf("guarantee a rate on %s: %w", bridge, err)
+	}
+	return nil
+}
+
+func (c *Conn) setFloor(ctx context.Context, index int, limit Rate, f Floor) error {
+	root, err := c.qdisc(ctx, index, rootParent)
+	if err != nil {
+		return err
+	}
+	if !root.ours() {
+		return ErrNoBandwidth
+	}
+	if err := c.setClass(ctx, index, limit.floor(f)); err != nil {
+		return err
+	}
+	if err := c.addFairQueue(ctx, index, f.Class); err != nil {
+		return err
+	}
+	if err := c.setFilter(ctx, index, f); err != nil {
+		return err
+	}
+	return c.setClasses(ctx, index, &limit)
+}
+
+// RemoveFloor takes a port's guarantee away and gives it back to the rest. A
+// class that is not there is fine, and so is a bridge without classes.
+func (c *Conn) RemoveFloor(ctx context.Context, bridge string, limit Rate, class uint16) error {
+	l, err := c.link(ctx, bridge)
+	if errors.Is(err, ErrLinkNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = c.removeFloor(ctx, l.index, limit, class)
+	}
+	if err != nil {
+		return fmt.Errorf("end the guarantee of class 1:%x on %s: %w", class, bridge, err)
+	}
+	return nil
+}
+
+func (c *Conn) removeFloor(ctx context.Context, index int, limit Rate, minor uint16) error {
+	root, err := c.qdisc(ctx, index, rootParent)
+	if err != nil || !root.ours() {
+		return err
+	}
+	// A class that a filter names cannot be deleted.
+	if err := c.deleteFilters(ctx, index, minor); err != nil {
+		return err
+	}
+	err = change(ctx, c.tcRequest(unix.RTM_DELTCLASS, 0, index, rootMajor|uint32(minor), 0, 0))
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("delete traffic class 1:%x: %w", minor, err)
+	}
+	return c.setClasses(ctx, index, &limit)
+}

@@ -1,0 +1,73 @@
+package network
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vnetmgr/vnetmgr/xmlnet"
+)
+
+// DefineLive makes doc the definition of an active network, on disk and in
+// force: what Define does, without waiting for the next start. A document
+// without a UUID means the network of its name. What a network is known by, its
+// name, UUID and bridge, cannot change while it is active, nor whether it has a
+// bridge of its own (ErrOperationInvalid). When it fails, nothing has changed.
+func (m *Manager) DefineLive(ctx context.Context, doc []byte, validate bool) (Ref, error) {
+	n, err := m.parse(doc, validate)
+	if err != nil {
+		return Ref{}, err
+	}
+	m.change.Lock()
+	defer m.change.Unlock()
+	e, err := m.activeLike(n)
+	if err != nil {
+		return Ref{}, err
+	}
+	n.UUID = e.live.UUID
+	if err := m.complete(ctx, n, e); err != nil {
+		return Ref{}, err
+	}
+	if err := sameBridge(n, e.live); err != nil {
+		return Ref{}, err
+	}
+	p, err := m.planLive(ctx, n, e.live)
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := m.commit(ctx, e, edit{live: n.Clone(), plan: p, config: n}); err != nil {
+		return Ref{}, err
+	}
+	m.log.Info("network redefined live", "network", n.Name)
+	m.events.publish(Event{Network: e.ref(), Kind: Defined})
+	return e.ref(), m.hookUpdated(e, AffectLive)
+}
+
+// activeLike returns the active network that n would change.
+func (m *Manager) activeLike(n *xmlnet.Network) (*entry, error) {
+	e := m.find(n.Name)
+	if e == nil {
+		if other := m.byID[n.UUID]; other != nil && !n.UUID.IsZero() {
+			return nil, invalid("the name of network '%s' cannot change, to '%s', while it is active", other.ref().Name, n.Name)
+		}
+		return nil, &Error{Kind: ErrNotFound, Text: fmt.Sprintf("no network with matching name '%s'", n.Name)}
+	}
+	if have := e.ref().UUID; !n.UUID.IsZero() && n.UUID != have {
+		return nil, invalid("the uuid of network '%s' cannot change from %s to %s while it is active", n.Name, have, n.UUID)
+	}
+	if e.live == nil {
+		return nil, invalid("network '%s' is not active", n.Name)
+	}
+	return e, nil
+}
+
+// sameBridge refuses to move an active network to another bridge: its guests
+// are on this one.
+func sameBridge(n, live *xmlnet.Network) error {
+	if to, from := n.Forward.Mode, live.Forward.Mode; to.OwnBridge() != from.OwnBridge() || !to.OwnBridge() && to != from {
+		return invalid("the forward mode of network '%s' cannot change from %s to %s while it is active", live.Name, from, to)
+	}
+	if n.Bridge.Name != live.Bridge.Name {
+		return invalid("the bridge name of network '%s' cannot change from '%s' to '%s' while it is active", live.Name, live.Bridge.Name, n.Bridge.Name)
+	}
+	return nil
+}

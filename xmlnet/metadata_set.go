@@ -1,0 +1,120 @@
+package xmlnet
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// WithTitle returns n with another title, none if it is empty. A title has no
+// line breaks; an error is an *Error.
+func (n *Network) WithTitle(title string) (*Network, error) {
+	c := n.Clone()
+	c.Title = title
+	return c.reread()
+}
+
+// WithDescription returns n with another description, none if it is empty. An
+// error is an *Error.
+func (n *Network) WithDescription(text string) (*Network, error) {
+	c := n.Clone()
+	c.Description = text
+	return c.reread()
+}
+
+// WithMetadata returns n with one element of other programs' metadata, in place
+// of that of the same namespace. The element's own name gets the prefix key,
+// which it binds to the namespace uri; what is in it stays as it is. An error
+// is an *Error: XMLDetail if xml is not one element, InternalError if key
+// cannot be its prefix.
+func (n *Network) WithMetadata(key, uri, xml string) (*Network, error) {
+	e, err := readElement(xml)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.setNamespace(key, uri); err != nil {
+		return nil, err
+	}
+	c := n.WithoutMetadata(uri)
+	c.Metadata = append(c.Metadata, Metadata{Namespace: uri, XML: e.String()})
+	return c.reread()
+}
+
+// WithoutMetadata returns n without the metadata of a namespace.
+func (n *Network) WithoutMetadata(uri string) *Network {
+	c := n.Clone()
+	c.Metadata = slices.DeleteFunc(c.Metadata, func(m Metadata) bool { return m.Namespace == uri })
+	return c
+}
+
+// MetadataOf returns the metadata element of a namespace as libvirt's API
+// does: without the namespace's declaration and its prefix in the element's own
+// name. ok is false if there is none.
+func (n *Network) MetadataOf(uri string) (xml string, ok bool) {
+	i := slices.IndexFunc(n.Metadata, func(m Metadata) bool { return m.Namespace == uri })
+	if i < 0 {
+		return "", false
+	}
+	e, err := readElement(n.Metadata[i].XML)
+	if err != nil {
+		panic(err) // it was printed by us
+	}
+	e.name = e.local()
+	e.decls = slices.DeleteFunc(e.decls, func(d xmlAttr) bool { return d.value == uri })
+	return e.String(), true
+}
+
+// reread prints and parses n, so that what cannot be stored is refused now.
+func (n *Network) reread() (*Network, error) {
+	again, _, err := Parse(n.Format(FormatOptions{}))
+	return again, err
+}
+
+// readElement reads a document with any root element.
+func readElement(xml string) (*node, error) {
+	if err := wellFormed([]byte(xml)); err != nil {
+		return nil, err
+	}
+	root, err := readNodes([]byte(xml))
+	if err != nil {
+		return nil, errf(XMLDetail, "read metadata: %v", err)
+	}
+	i := slices.IndexFunc(root.children, func(c *node) bool { return c.kind == elementNode })
+	return root.children[i], nil
+}
+
+// local returns an element's name without its prefix.
+func (n *node) local() string {
+	if _, name, ok := strings.Cut(n.name, ":"); ok {
+		return name
+	}
+	return n.name
+}
+
+// setNamespace puts an element, but not what it holds, into a namespace.
+func (n *node) setNamespace(prefix, uri string) error {
+	if !isNCName(prefix) {
+		return errf(InternalError, "failed to validate prefix '%s'", prefix)
+	}
+	decl := xmlAttr{"xmlns:" + prefix, uri}
+	i := slices.IndexFunc(n.decls, func(d xmlAttr) bool { return d.name == decl.name })
+	switch {
+	case uri == "" || i >= 0 && n.decls[i] != decl:
+		return errf(InternalError, "failed to create a new XML namespace")
+	case i < 0:
+		n.decls = append(n.decls, decl)
+	}
+	n.name = prefix + ":" + n.local()
+	return nil
+}
+
+// isNCName tells whether a name may be a prefix (Namespaces in XML, §4).
+func isNCName(name string) bool {
+	for i, r := range name {
+		first := unicode.IsLetter(r) || r == '_'
+		if !first && (i == 0 || !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '-' && r != '.') {
+			return false
+		}
+	}
+	return name != ""
+}
