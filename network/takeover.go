@@ -27,3 +27,11 @@ func (m *Manager) ImportLeases(id xmlnet.UUID, path string) error {
 	m.log.Info("leases taken over", "network", e.ref().Name, "leases", n)
 	return nil
 }
+
+// Exclusively calls f while no network is changed or healed: for changes to
+// what is on a bridge that Manager would take for damage halfway.
+func (m *Manager) Exclusively(f func() error) error {
+	m.change.Lock()
+	defer m.change.Unlock()
+	return f()
+}

@@ -17,7 +17,9 @@ import (
 func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *bridge.Conn) *domain.Follower {
 	return domain.New(log, networks{manager}, domain.Config{
 		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
-		Attach:    links.PutBack,
+		Attach: func(ctx context.Context, bridge string, ports []string) error {
+			return manager.Exclusively(func() error { return links.PutBack(ctx, bridge, ports) })
+		},
 		StatusDir: s.DNSMasqDir,
 		KeepDir:   filepath.Join(s.StateDir, "adopted"),
 	})
