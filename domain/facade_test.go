@@ -29,7 +29,7 @@ func TestFacadeShowsWhatLibvirtAllowsOfABridgeThatIsNotItsOwn(t *testing.T) {
   <name>lab</name>
   <uuid>11111111-2222-3333-4444-555555555555</uuid>
   <metadata>
-    <x:y xmlns:x='urn:x'>kept</x:y>
+    <x:y xmlns:x="urn:x">kept</x:y>
     <vnetmgr:facade xmlns:vnetmgr="https://vnetmgr.org/xmlns/facade/1"/>
   </metadata>
   <forward mode='bridge'/>

@@ -11,14 +11,14 @@ import (
 
 func TestFailedStepTakesBackAllBeforeItLastFirst(t *testing.T) {
 	var did []string
-	step := func(name string, err error) step {
+	one := func(name string, err error) step {
 		return step{
 			what: name,
 			do:   func(context.Context) error { did = append(did, name); return err },
 			undo: func(context.Context) error { did = append(did, "undo "+name); return err },
 		}
 	}
-	steps := []step{step("a", nil), {what: "b", do: func(context.Context) error { return nil }}, step("c", errors.New("broken")), step("d", nil)}
+	steps := []step{one("a", nil), {what: "b", do: func(context.Context) error { return nil }}, one("c", errors.New("broken")), one("d", nil)}
 	err := run(t.Context(), steps)
 	if err == nil || !strings.Contains(err.Error(), "c: broken") || !strings.Contains(err.Error(), `take back "c": broken`) {
 		t.Errorf("error: %v", err)

@@ -65,8 +65,12 @@ func TestLibvirtdShowsOurNetworksAndFollowsThem(t *testing.T) {
 	s.ctl(t, "net-autostart", "default", "--disable")
 	s.ctl(t, "net-destroy", "default")
 	s.facade(t, "default", "inactive")
+	s.Virsh(t, "net-autostart", "default")
 	s.Virsh(t, "net-start", "default")
 	lab.Eventually(t, 10*time.Second, "starting the facade starts the network", func() bool { return s.HasLink("virbr0") })
+	lab.Eventually(t, 10*time.Second, "autostart of the facade is the network's", func() bool {
+		return strings.Contains(s.ctl(t, "net-list", "--autostart"), "default")
+	})
 	s.Virsh(t, "net-destroy", "default")
 	lab.Eventually(t, 10*time.Second, "stopping the facade stops the network", func() bool { return !s.HasLink("virbr0") })
 	s.Virsh(t, "net-undefine", "default")
