@@ -57,7 +57,7 @@ func (f *Follower) migrate(ctx context.Context, name string, dryRun bool, planne
 	if err != nil {
 		return "", err
 	}
-	defer m.s.close()
+	defer func() { m.s.close() }()
 	f.work.Lock()
 	defer f.work.Unlock()
 	if err := m.look(ctx); err != nil {
@@ -68,7 +68,7 @@ func (f *Follower) migrate(ctx context.Context, name string, dryRun bool, planne
 		return describe(steps), err
 	}
 	began := time.Now()
-	err = run(ctx, steps)
+	err = run(ctx, steps, m.reconnect)
 	f.facades.forget()
 	f.NetworksChanged()
 	if err != nil {
@@ -79,18 +79,45 @@ func (f *Follower) migrate(ctx context.Context, name string, dryRun bool, planne
 }
 
 func (f *Follower) beginMigration(ctx context.Context, name string) (*migration, error) {
-	driver, socket, err := f.cfg.target()
+	m := &migration{Follower: f, name: name}
+	return m, m.connect(ctx)
+}
+
+func (m *migration) connect(ctx context.Context) error {
+	driver, socket, err := m.cfg.target()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if isModular(socket) {
-		return nil, fmt.Errorf("libvirt at %s has no network driver of its own", socket)
+		return fmt.Errorf("libvirt at %s has no network driver of its own", socket)
 	}
-	s, err := connect(ctx, socket, driver, migrationTimeout, func(event) {})
-	if err != nil {
-		return nil, err
+	m.s, err = connect(ctx, socket, driver, migrationTimeout, func(event) {})
+	return err
+}
+
+// returnTimeout is how long a libvirt that died is waited for, to take back
+// what was done to it.
+const returnTimeout = time.Minute
+
+// reconnect connects to libvirt again if it went away.
+func (m *migration) reconnect(ctx context.Context) error {
+	select {
+	case <-m.s.link.done:
+	default:
+		return nil
 	}
-	return &migration{Follower: f, s: s, name: name}, nil
+	for end := time.Now().Add(returnTimeout); ; {
+		s := m.s
+		err := m.connect(ctx)
+		if err == nil {
+			return nil
+		}
+		m.s = s
+		if time.Now().After(end) {
+			return fmt.Errorf("libvirt went away and did not come back: %w", err)
+		}
+		time.Sleep(firstRetry)
+	}
 }
 
 // look reads what both sides have, and which links are whose.

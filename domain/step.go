@@ -25,14 +25,17 @@ func describe(steps []step) string {
 }
 
 // run makes the changes in order. When one fails, those made and what it left
-// are taken back, last first.
-func run(ctx context.Context, steps []step) error {
+// are taken back, last first, after prepare.
+func run(ctx context.Context, steps []step, prepare func(context.Context) error) error {
 	for i, s := range steps {
 		err := s.do(ctx)
 		if err == nil {
 			continue
 		}
 		errs := []error{fmt.Errorf("%s: %w", s.what, err)}
+		if err := prepare(ctx); err != nil {
+			errs = append(errs, err)
+		}
 		for ; i >= 0; i-- {
 			if steps[i].undo == nil {
 				continue

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,4 +131,26 @@ func TestAdoptThatFailsLeavesEverythingAsItWas(t *testing.T) {
 			t.Errorf("%s: %s", name, r)
 		}
 	}
+}
+
+func TestAdoptIsTakenBackWhenLibvirtdDiesInTheMiddle(t *testing.T) {
+	s := newSite(t)
+	libvirtd := s.Libvirt(t)
+	s.Virsh(t, "net-start", "default")
+	one := s.fromLibvirt(t, "default", s.Domain(t, "default", "one"))
+	s.Daemon(t)
+	before := s.Virsh(t, "net-dumpxml", "--inactive", "default")
+	// libvirtd runs this while it stops the network.
+	s.Script(t, "mkdir -p /etc/libvirt/hooks")
+	s.WriteFile(t, "/etc/libvirt/hooks/network", "#!/bin/sh\n[ $2 = stopped ] || exit 0\nrm $0\nkill -9 $PPID\n", 0o755)
+	libvirtd.Signal(syscall.SIGHUP) // a hook that is new is not seen otherwise
+	adopt := s.Start(t, "vnetmgr", "adopt", "default")
+	libvirtd.Wait(t)
+	s.Libvirt(t)
+	adopt.Wait(t)
+	s.answers(t, one)
+	if diff := cmp.Diff(before, s.Virsh(t, "net-dumpxml", "--inactive", "default")); diff != "" {
+		t.Errorf("libvirt's network (-before +after):\n%s", diff)
+	}
+	t.Log(adopt.Log())
 }
