@@ -3,12 +3,17 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 )
 
 const mb = 1000 * 1000
@@ -100,31 +105,32 @@ func TestFloorIsTakenOffTheRest(t *testing.T) {
 	limit := *want.Bandwidth.Inbound
 	h.apply(t, want)
 	plain := h.tc(t, want.Name)
-	floor := func(f bridge.Floor) {
+	floors := func(list ...bridge.Floor) {
 		t.Helper()
 		h.Do(func() {
-			if err := h.conn.SetFloor(context.Background(), want.Name, limit, f); err != nil {
+			if err := h.conn.SetFloors(context.Background(), want.Name, limit, list); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	first := bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 4 * mb, Weight: mb}
-	floor(first)
-	floor(bridge.Floor{Class: 4, MAC: mac("52:54:00:11:22:44"), Rate: mb})
+	second := bridge.Floor{Class: 4, MAC: mac("52:54:00:11:22:44"), Rate: mb}
+	floors(first)
+	floors(first, second)
 	have := h.tc(t, want.Name)
 	wantLines(t, have,
 		"class htb 1:3 parent 1:1", "rate 32Mbit ceil 160Mbit",
 		"class htb 1:4 parent 1:1", "rate 8Mbit ceil 160Mbit",
 		"rate 40Mbit ceil 160Mbit", // 1:2
 		"flowid 1:3", "match 00112233/ffffffff at -12", "match 00005254/0000ffff at -16")
-	floor(first)
+	floors(first, second)
 	h.apply(t, want)
 	if diff := gocmp.Diff(have, h.tc(t, want.Name)); diff != "" {
 		t.Errorf("a floor set twice, and a bridge applied with floors (-want +got):\n%s", diff)
 	}
 	// A guest's MAC address changes; a slower network is slower for floors too.
 	first.MAC = mac("52:54:00:99:99:99")
-	floor(first)
+	floors(first, second)
 	limit.Peak = 15 * mb
 	h.apply(t, shaped(10*mb, 15*mb))
 	have = h.tc(t, want.Name)
@@ -133,13 +139,10 @@ func TestFloorIsTakenOffTheRest(t *testing.T) {
 		t.Errorf("the old address still has the class:\n%s", have)
 	}
 	h.apply(t, want)
-	h.Do(func() {
-		for _, class := range []uint16{3, 4, 4} {
-			if err := h.conn.RemoveFloor(context.Background(), want.Name, *want.Bandwidth.Inbound, class); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	limit.Peak = 20 * mb
+	floors(second)
+	floors()
+	floors()
 	have = strings.ReplaceAll(h.tc(t, want.Name), "filter parent 1: protocol all pref 2 u32 chain 0 \nfilter parent 1: protocol all pref 2 u32 chain 0 fh 800: ht divisor 1 \n", "")
 	if diff := gocmp.Diff(plain, have); diff != "" {
 		t.Errorf("after both are gone (-want +got):\n%s", diff)
@@ -150,15 +153,18 @@ func TestFloorNeedsALimit(t *testing.T) {
 	h := newHost(t)
 	h.apply(t, nat())
 	h.Do(func() {
-		err := h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 1})
-		if !errors.Is(err, bridge.ErrNoBandwidth) {
+		set := func(floors ...bridge.Floor) error {
+			return h.conn.SetFloors(context.Background(), nat().Name, bridge.Rate{Average: mb}, floors)
+		}
+		good := bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 1}
+		if err := set(good); !errors.Is(err, bridge.ErrNoBandwidth) {
 			t.Errorf("got %v", err)
 		}
-		err = h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 2, MAC: mac("52:54:00:11:22:33"), Rate: 1})
-		if err == nil {
-			t.Error("the class of the rest became a floor")
+		good.Class = 2
+		if err := set(good); err == nil || errors.Is(err, bridge.ErrNoBandwidth) {
+			t.Errorf("the class of the rest as a floor: %v", err)
 		}
-		if err := h.conn.RemoveFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, 3); err != nil {
+		if err := set(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -174,6 +180,7 @@ func TestOutboundLimit(t *testing.T) {
 	err := h.tune(t, limit)
 	if errors.Is(err, bridge.ErrNotInKernel) {
 		wantLines(t, err.Error(), "limit outbound traffic: this kernel lacks the policing action of traffic control (module act_police)")
+		t.Log("the kernel lacks a policer")
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
@@ -232,6 +239,7 @@ func TestVLANFiltering(t *testing.T) {
 	}
 	switch {
 	case errors.Is(err, bridge.ErrNotInKernel):
+		t.Log("the kernel lacks VLAN filtering")
 		wantLines(t, err.Error(), "this kernel lacks bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)")
 		if seen := h.observe(t); len(seen.Links) > 1 {
 			t.Errorf("left behind: %+v", seen.Links)
@@ -245,4 +253,94 @@ func TestVLANFiltering(t *testing.T) {
 	if err := h.tune(t, bridge.Tuning{Name: "eth9", VLANFiltering: true}); err == nil || !strings.Contains(err.Error(), "eth9 is not a Linux bridge") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestFairQueueWhereTheKernelHasOne holds on every kernel.
+func TestFairQueueWhereTheKernelHasOne(t *testing.T) {
+	h := newHost(t)
+	h.Run(t, "ip link add probe type bridge")
+	hasSFQ := strings.Contains(h.Run(t, "tc qdisc add dev probe root sfq 2>&1 || true; tc qdisc show dev probe"), "qdisc sfq")
+	h.apply(t, shaped(mb, 0))
+	h.apply(t, shaped(mb, 0))
+	t.Logf("the kernel has SFQ: %v", hasSFQ)
+	have := h.tc(t, nat().Name)
+	if got := strings.Contains(have, "qdisc sfq 2: parent 1:2"); got != hasSFQ {
+		t.Errorf("SFQ below 1:2: %v, the kernel has it: %v\n%s", got, hasSFQ, have)
+	}
+}
+
+func TestTrafficIsLimitedAndFloorsAreFound(t *testing.T) {
+	h, guest := newHost(t), kerneltest.New(t)
+	want := shaped(5*mb, 0)
+	want.STP = false
+	h.apply(t, want)
+	h.Veth(t, "v0", guest, "eth0")
+	h.Run(t, "ip link set v0 master "+want.Name)
+	guest.Run(t, "ip link set eth0 address 52:54:00:11:22:33; ip addr add 192.168.122.2/24 dev eth0")
+	h.Run(t, "ping -c1 -W5 192.168.122.2")
+	if sent := h.sent(t, want.Name, "1:2"); sent == 0 {
+		t.Error("a packet to a guest is in no class")
+	}
+
+	// 1.5 MB at 5 MB/s, of which 64 KiB go at once.
+	var listener net.Listener
+	var err error
+	guest.Do(func() { listener, err = net.Listen("tcp", "192.168.122.2:9999") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	received := make(chan int64, 1)
+	go func() {
+		c, err := listener.Accept()
+		if err != nil {
+			received <- -1
+			return
+		}
+		defer c.Close()
+		n, _ := io.Copy(io.Discard, c)
+		received <- n
+	}()
+	var out net.Conn
+	h.Do(func() { out, err = net.Dial("tcp", "192.168.122.2:9999") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := out.Write(make([]byte, 1500*1000)); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	if n := <-received; n != 1500*1000 {
+		t.Fatalf("the guest got %d bytes", n)
+	}
+	if took := time.Since(began); took < 250*time.Millisecond {
+		t.Errorf("1.5 MB took %v, at 5 MB/s", took)
+	}
+
+	h.Do(func() {
+		err = h.conn.SetFloors(context.Background(), want.Name, *want.Bandwidth.Inbound,
+			[]bridge.Floor{{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: mb}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Run(t, "ping -c1 -W5 192.168.122.2")
+	if sent := h.sent(t, want.Name, "1:3"); sent == 0 {
+		t.Error("what goes to the guest is not in its class")
+	}
+}
+
+// sent is how many bytes a class has sent.
+func (h host) sent(t *testing.T, link, class string) (bytes int) {
+	t.Helper()
+	_, of, found := strings.Cut(h.Run(t, "tc -s class show dev "+link), "class htb "+class+" ")
+	if !found {
+		t.Fatalf("no class %s", class)
+	}
+	_, of, _ = strings.Cut(of, "Sent ")
+	if _, err := fmt.Sscan(of, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }

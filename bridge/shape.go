@@ -2,12 +2,12 @@ package bridge
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -18,9 +18,6 @@ const (
 	// perturb is after how many seconds SFQ hashes flows anew.
 	perturb = 10
 )
-
-// ErrNoBandwidth says that a floor needs a bridge with an inbound limit.
-var ErrNoBandwidth = errors.New("the bridge has no inbound limit")
 
 // setBandwidth makes a bridge's limits as wanted, and those that we made and
 // are not wanted none.
@@ -33,6 +30,8 @@ func (c *Conn) setBandwidth(ctx context.Context, index int, want *Bandwidth) err
 			return errors.New("a limit needs an average")
 		}
 	}
+	c.shaping.Lock()
+	defer c.shaping.Unlock()
 	if err := c.shape(ctx, index, want.Inbound); err != nil {
 		return fmt.Errorf("limit inbound traffic: %w", err)
 	}
@@ -61,7 +60,7 @@ func (c *Conn) shape(ctx context.Context, index int, want *Rate) error {
 			return err
 		}
 	case !root.ours():
-		return fmt.Errorf("%w: %s %x:", ErrQdiscExists, root.kind, root.handle>>16)
+		return fmt.Errorf("%w: %s with handle %x", ErrQdiscExists, root.kind, root.handle>>16)
 	}
 	if err := c.setClasses(ctx, index, want); err != nil {
 		return err
@@ -109,80 +108,11 @@ func (c *Conn) addFairQueue(ctx context.Context, index int, minor uint16) error 
 	if err != nil || leaf.kind != "" {
 		return err
 	}
-	opts := nl.TcSfqQopt{Perturb: perturb}
-	err = c.addQdisc(ctx, index, uint32(minor)<<16, parent, "sfq", nl.NewRtAttr(nl.TCA_OPTIONS, opts.Serialize()))
-	if errors.Is(err, ErrNotInKernel) {
-		return nil
-	}
-	return err
-}
-
-// SetFloor guarantees f on a bridge whose inbound limit is limit, or changes
-// what was guaranteed to its class. The caller sees to it that the sum of
-// floors is not too much. Without limit on the bridge the error wraps
-// ErrNoBandwidth.
-func (c *Conn) SetFloor(ctx context.Context, bridge string, limit Rate, f Floor) error {
-	if f.Class < minFloorClass || len(f.MAC) != 6 {
-		return fmt.Errorf("guarantee a rate on %s: class %d of %s cannot be one", bridge, f.Class, f.MAC)
-	}
-	l, err := c.link(ctx, bridge)
-	if err != nil {
-		return err
-	}
-	if err := c.setFloor(ctx, l.index, limit, f); err != nil {
-		return fmt.Errorf("guarantee a rate on %s: %w", bridge, err)
+	opts := make([]byte, 20) // struct tc_sfq_qopt: quantum, perturb_period, and three more, 0 for defaults
+	binary.NativeEndian.PutUint32(opts[4:], perturb)
+	err = c.addQdisc(ctx, index, uint32(minor)<<16, parent, "sfq", nl.NewRtAttr(nl.TCA_OPTIONS, opts))
+	if err != nil && !errors.Is(err, ErrNotInKernel) {
+		return fmt.Errorf("give traffic class 1:%x a fair queue: %w", minor, err)
 	}
 	return nil
-}
-
-func (c *Conn) setFloor(ctx context.Context, index int, limit Rate, f Floor) error {
-	root, err := c.qdisc(ctx, index, rootParent)
-	if err != nil {
-		return err
-	}
-	if !root.ours() {
-		return ErrNoBandwidth
-	}
-	if err := c.setClass(ctx, index, limit.floor(f)); err != nil {
-		return err
-	}
-	if err := c.addFairQueue(ctx, index, f.Class); err != nil {
-		return err
-	}
-	if err := c.setFilter(ctx, index, f); err != nil {
-		return err
-	}
-	return c.setClasses(ctx, index, &limit)
-}
-
-// RemoveFloor takes a port's guarantee away and gives it back to the rest. A
-// class that is not there is fine, and so is a bridge without classes.
-func (c *Conn) RemoveFloor(ctx context.Context, bridge string, limit Rate, class uint16) error {
-	l, err := c.link(ctx, bridge)
-	if errors.Is(err, ErrLinkNotFound) {
-		return nil
-	}
-	if err == nil {
-		err = c.removeFloor(ctx, l.index, limit, class)
-	}
-	if err != nil {
-		return fmt.Errorf("end the guarantee of class 1:%x on %s: %w", class, bridge, err)
-	}
-	return nil
-}
-
-func (c *Conn) removeFloor(ctx context.Context, index int, limit Rate, minor uint16) error {
-	root, err := c.qdisc(ctx, index, rootParent)
-	if err != nil || !root.ours() {
-		return err
-	}
-	// A class that a filter names cannot be deleted.
-	if err := c.deleteFilters(ctx, index, minor); err != nil {
-		return err
-	}
-	err = change(ctx, c.tcRequest(unix.RTM_DELTCLASS, 0, index, rootMajor|uint32(minor), 0, 0))
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("delete traffic class 1:%x: %w", minor, err)
-	}
-	return c.setClasses(ctx, index, &limit)
 }

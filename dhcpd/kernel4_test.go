@@ -375,3 +375,27 @@ func TestTwoLinksAreServedSideBySide(t *testing.T) {
 		t.Error("a server listens on a link that does not exist")
 	}
 }
+
+func TestMissingCapabilityIsNamed(t *testing.T) {
+	host := newHost(t)
+	for _, tc := range []struct {
+		kept uint32
+		want string
+	}{
+		{0, "CAP_NET_BIND_SERVICE"},
+		{1 << unix.CAP_NET_BIND_SERVICE, "CAP_NET_RAW"},
+	} {
+		var err error
+		host.Do(func() {
+			// Of this thread only, which ends with Do.
+			head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			kept := [2]unix.CapUserData{{Effective: tc.kept, Permitted: tc.kept}}
+			if err = unix.Capset(&head, &kept[0]); err == nil {
+				_, err = Listen4("virbr0", addr(us))
+			}
+		})
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("got %v, want %s", err, tc.want)
+		}
+	}
+}

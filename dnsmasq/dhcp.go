@@ -60,7 +60,7 @@ func optionPart(o *dhcpd.OptionRule, part string) error {
 	case "vi-encap":
 		return errors.New("options by enterprise number (RFC 3925) are not supported")
 	default:
-		return fmt.Errorf("%q is neither an option nor a tag:", shown(part))
+		return fmt.Errorf("%q is neither an option nor a tag", shown(part))
 	}
 	return nil
 }

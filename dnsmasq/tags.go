@@ -37,7 +37,7 @@ func condition(list string) (c dhcpd.Condition, rest string, more bool) {
 func onlyCondition(arg string) (dhcpd.Condition, error) {
 	c, rest, more := condition(arg)
 	if more && rest != "" {
-		return nil, fmt.Errorf("%q is no tag:", shown(rest))
+		return nil, fmt.Errorf("%q is not a tag", shown(rest))
 	}
 	return c, nil
 }
@@ -62,7 +62,7 @@ func (r *reader) tagIf(arg string) error {
 		}
 		tag, ok := strings.CutPrefix(part, "set:")
 		if !ok || tag == "" {
-			return fmt.Errorf("%q is neither set: nor tag:", part)
+			return fmt.Errorf("%q has neither set: nor tag: in front", part)
 		}
 		t.Tags = append(t.Tags, tag)
 	}

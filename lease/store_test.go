@@ -227,6 +227,22 @@ func TestDamageInsideCostsOnlyWhatItHit(t *testing.T) {
 	}
 }
 
+func TestLogSaysHowMuchOfADamagedFileIsLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leases.db")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage "), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := OpenStore(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if !strings.Contains(log.String(), "leases=0 lost_bytes=800") {
+		t.Errorf("log says %q", log.String())
+	}
+}
+
 func TestFileOfALaterVersionIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
 	frame := appendFrame([]byte(fileHeader), entry{kind: 99, network: network})

@@ -17,6 +17,9 @@ type entry struct {
 	plan     *plan.Plan // of live
 	services *services  // of live
 	ports    *ports     // of live
+	// registered is the index of the link that the host's resolver was told
+	// of, 0 for none.
+	registered int
 }
 
 // current is the definition in force: live, or the one on disk.

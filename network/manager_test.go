@@ -26,11 +26,13 @@ import (
 type nsHost struct {
 	Host
 	ns *kerneltest.NS
+	// removing is called before a bridge is removed.
+	removing func()
 }
 
 func openHost(t *testing.T, ns *kerneltest.NS) nsHost {
 	t.Helper()
-	h := nsHost{ns: ns}
+	h := nsHost{ns: ns, removing: func() {}}
 	ns.Do(func() {
 		host, err := OpenKernel(slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -57,7 +59,13 @@ func (h nsHost) TuneBridge(ctx context.Context, want bridge.Tuning) (err error) 
 	return err
 }
 
+func (h nsHost) SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) (err error) {
+	h.ns.Do(func() { err = h.Host.SetFloors(ctx, link, limit, floors) })
+	return err
+}
+
 func (h nsHost) RemoveBridge(ctx context.Context, name, owner string) (err error) {
+	h.removing()
 	h.ns.Do(func() { err = h.Host.RemoveBridge(ctx, name, owner) })
 	return err
 }
@@ -92,8 +100,10 @@ type site struct {
 	t   *testing.T
 	ns  *kerneltest.NS
 	dir string
+	bus string // the system's D-Bus, "" for none
 	*Manager
-	stop func()
+	stop     func()
+	removing func() // as nsHost has it, if not nil
 }
 
 func newSite(t *testing.T) *site {
@@ -106,6 +116,9 @@ func newSite(t *testing.T) *site {
 func (s *site) start() {
 	s.t.Helper()
 	host := openHost(s.t, s.ns)
+	if s.removing != nil {
+		host.removing = s.removing
+	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
 		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
@@ -113,6 +126,7 @@ func (s *site) start() {
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
+		SystemBus:  s.bus,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -202,6 +216,22 @@ func TestStartMakesTheNetworkAndDestroyLeavesNothing(t *testing.T) {
 	}
 }
 
+// A daemon killed while it destroys a network must find it again, or nobody
+// takes its bridge away.
+func TestNetworkIsActiveOnDiskUntilItsBridgeIsGone(t *testing.T) {
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	recorded := false
+	s.removing = func() { recorded = strings.Contains(s.kernelState(), "run/n.xml") }
+	s.start()
+	ref := s.mustStart(natDoc)
+	if err := s.Destroy(t.Context(), ref.UUID); err != nil {
+		t.Fatal(err)
+	}
+	if !recorded {
+		t.Error("it was not recorded any more when its bridge was about to be removed")
+	}
+}
+
 func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 	tests := []struct {
 		name, prepare, doc string
@@ -210,6 +240,7 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 	}{
 		{"the bridge's name is taken", "ip link add virbr7 type veth peer name x", natDoc, ErrSystem, "error creating bridge interface virbr7: File exists"},
 		{"the subnet is in use", "ip link add e type veth peer name x; ip link set e up; ip addr add 192.168.0.1/16 dev e", natDoc, nil, "in use by interface e: 192.168.77.0/24 overlaps 192.168.0.0/16"},
+		{"no link can have the bridge's name", "true", strings.Replace(natDoc, "virbr7", "sixteenletters16", 1), nil, "\"sixteenletters16\": not a valid link name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,7 +249,7 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 			ref := s.mustDefine(tt.doc)
 			before := s.kernelState()
 			err := s.Start(t.Context(), ref.UUID)
-			if err == nil || !strings.Contains(err.Error(), tt.text) || tt.kind != nil && !errors.Is(err, tt.kind) {
+			if err == nil || !strings.HasSuffix(err.Error(), tt.text) || tt.kind != nil && !errors.Is(err, tt.kind) {
 				t.Errorf("got %v, want %q", err, tt.text)
 			}
 			if diff := cmp.Diff(before, s.kernelState()); diff != "" {

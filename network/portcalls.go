@@ -1,6 +1,8 @@
 package network
 
 import (
+	"errors"
+
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -43,7 +45,7 @@ func (m *Manager) CreatePort(id xmlnet.UUID, doc []byte, o PortOptions) (Ref, xm
 	if err != nil {
 		return Ref{}, xmlnet.UUID{}, err
 	}
-	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	return Ref{Name: n.Name, UUID: n.UUID}, p.UUID, nil
 }
 
@@ -56,6 +58,9 @@ func (m *Manager) addPort(n *xmlnet.Network, ports *ports, req port.Port, decide
 	}
 	if err = m.runHook(n, "port-created", "begin", p.FormatAt(1)); err == nil {
 		err = ports.flush(p.UUID)
+	}
+	if err == nil && p.Floor() > 0 {
+		err = m.floorsChanged(n, ports)
 	}
 	if err != nil {
 		return nil, ports.undo(p.UUID, err)
@@ -117,7 +122,7 @@ func (m *Manager) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth)
 	if err := ports.retune(n, portID, to); err != nil {
 		return err
 	}
-	return ports.flush(portID)
+	return errors.Join(ports.flush(portID), m.floorsChanged(n, ports))
 }
 
 // DeletePort removes a port (ErrNoPort).
@@ -131,8 +136,11 @@ func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
 		return err
 	}
 	m.portsChanged(n)
-	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC)
+	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
 	err = ports.flush(portID)
+	if p.Floor() > 0 {
+		err = errors.Join(err, m.floorsChanged(n, ports))
+	}
 	m.logHook(n, m.runHook(n, "port-deleted", "begin", p.FormatAt(1)))
 	return err
 }

@@ -22,6 +22,8 @@ type ports struct {
 	dir     state.Dir
 	network string // its name
 
+	// floors is held while the bridge's guarantees are changed.
+	floors sync.Mutex
 	// files is held while one port's file is written. mu is taken inside it.
 	files sync.Mutex
 

@@ -30,10 +30,12 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx
+	defer func() { err = errors.Join(err, m.bus.Close()) }()
 	defer m.stopServers()
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -49,7 +51,7 @@ func (m *Manager) stopServers() {
 	defer m.change.Unlock()
 	for _, e := range m.byID {
 		if e.services != nil {
-			e.services.stop()
+			e.services.stop(nil)
 		}
 	}
 }
@@ -171,10 +173,13 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if err := m.applyLinks(ctx, e.plan); err != nil {
 			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
+		m.adoptFloors(ctx, e)
+		m.adoptZone(ctx, e)
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()
 		e.services = services
 		m.mu.Unlock()
+		m.adoptRegistration(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()

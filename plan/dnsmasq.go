@@ -88,7 +88,6 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DNS != nil {
 		addToDNS(n, o, p.DNS)
 		p.Names = append(p.Names, o.Names...)
-		p.Names = append(p.Names, reservedNames(o)...)
 	}
 	return nil
 }
@@ -133,15 +132,4 @@ func addToDNS(n *xmlnet.Network, o *dnsmasq.Options, c *dns.Config) {
 	c.PrivateReverse, c.NoHosts, c.HostsFiles = more.PrivateReverse, more.NoHosts, more.HostsFiles
 	c.CNAMEs, c.Records, c.Addresses, c.Zones = more.CNAMEs, more.Records, more.Addresses, more.Zones
 	c.LocalTTL, c.Shaping, c.LogQueries = more.LocalTTL, more.Shaping, more.LogQueries
-}
-
-// reservedNames are those of reservations that name an address.
-func reservedNames(o *dnsmasq.Options) []dns.Name {
-	var names []dns.Name
-	for _, h := range o.Reservations {
-		if h.Name != "" && h.Addr.IsValid() {
-			names = append(names, dns.Name{Addr: h.Addr, Names: []string{h.Name}})
-		}
-	}
-	return names
 }

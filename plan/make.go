@@ -34,8 +34,13 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 		Bridge: makeBridge(n),
 		NAT:    makeNAT(n),
 		DHCP4:  makeDHCP4(n),
+		RA:     makeRA(n),
+		TFTP:   makeTFTP(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
+
+		Zone:     makeZone(n),
+		Register: makeRegistration(n),
 	}
 	if err := addOptions(n, p); err != nil {
 		return nil, err

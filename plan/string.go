@@ -31,8 +31,20 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.TFTP != nil {
+		w.tftp(p.TFTP)
+	}
+	if p.RA != nil {
+		w.advertisements(p.RA)
+	}
 	if p.DNS != nil {
 		w.dns(p.DNS)
+	}
+	if p.Zone != nil {
+		w.when(p.Zone.Zone != "", "firewalld zone %s", p.Zone.Zone)
+	}
+	if r := p.Register; r != nil {
+		w.line("host's resolver asks %v for %s", r.Servers, r.Domain)
 	}
 	for _, n := range p.Names {
 		w.line("name %s %s", n.Addr, strings.Join(n.Names, " "))

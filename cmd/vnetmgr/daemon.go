@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -25,6 +26,7 @@ import (
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
 func runDaemon(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints the error
 	config := flags.String("config", defaultSettings, "settings `file`")
 	socket := flags.String("socket", os.Getenv("VNETMGR_SOCKET"), "serve on `path` and path-ro, rather than in the settings' run_dir")
 	if err := flags.Parse(args); err != nil {
@@ -70,6 +72,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
+		SystemBus:  s.SystemBus,
 	})
 	links, err := bridge.Open()
 	if err != nil {

@@ -18,9 +18,10 @@ type settings struct {
 	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
+	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
+	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
 	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
-	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -38,9 +39,10 @@ func readSettings(path string) (settings, error) {
 		DNSMasqDir:     "/var/lib/libvirt/dnsmasq",
 		LibvirtSockets: true,
 		LibvirtDir:     "/run/libvirt",
+		Hook:           "/etc/libvirt/hooks/network",
+		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
-		Hook:           "/etc/libvirt/hooks/network",
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,
