@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -335,28 +336,24 @@ func TestMetadataIsKeptAndTold(t *testing.T) {
 func ptr[T any](v T) *T { return &v }
 
 func TestLiveChangeGoesOnWithoutItsClient(t *testing.T) {
-	s := newSite(t)
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	ctx, leave := context.WithCancel(t.Context())
+	var updating atomic.Bool
+	s.calling = func(method string) {
+		if method == "Observe" && updating.Load() {
+			leave()
+		}
+	}
+	s.start()
 	ref := s.mustStart(natDoc)
-	ctx, cancel := context.WithCancel(t.Context())
-	host := s.host
-	s.host = cancelling{host, cancel}
+	updating.Store(true)
 	if err := s.Update(ctx, ref.UUID, addTXT("a"), AffectLive); err != nil {
 		t.Error(err)
 	}
-	s.host = host
+	if ctx.Err() == nil {
+		t.Error("the client did not leave")
+	}
 	if live, _ := s.xmls(ref.UUID); !strings.Contains(live, "txt name='a'") {
 		t.Errorf("not changed:\n%s", live)
 	}
-}
-
-// cancelling loses its client as soon as it is asked to look around.
-type cancelling struct {
-	Host
-	cancel func()
-}
-
-func (c cancelling) Observe(ctx context.Context) (have bridge.Host, err error) {
-	have, err = c.Host.Observe(ctx)
-	c.cancel()
-	return have, err
 }
