@@ -166,7 +166,7 @@ func commands() []*command {
 		{
 			name: daemonCommand, summary: "run the daemon in the foreground", offline: true, raw: true, rawHelp: "[option]...",
 			about: "Own the networks and serve libvirt's protocol until stopped. As root, every\n" +
-				"other command starts a daemon in the background when none answers.\n\n" +
+				"other command starts a daemon in the background when none answers.\n" +
 				"--config FILE reads settings from FILE (default: /etc/vnetmgr/vnetmgr.conf);\n" +
 				"--socket PATH serves on PATH and PATH-ro.",
 			run: runNothing, // Main runs it
