@@ -48,10 +48,10 @@ const (
 	arpBuffer     = 64 << 10
 )
 
-// Listen4 opens the sockets of a server with an address on a link, whose
-// hardware address must be fixed. If another program has port 67 the error,
-// which is a *net.OpError's EADDRINUSE underneath, names it. It needs
-// CAP_NET_RAW and CAP_NET_BIND_SERVICE, and names the one that is missing.
+// Listen4 opens the sockets of a server with an address on a link. If another
+// program has port 67 the error, which is a *net.OpError's EADDRINUSE
+// underneath, names it. It needs CAP_NET_RAW and CAP_NET_BIND_SERVICE, and names
+// the one that is missing.
 func Listen4(link string, server netip.Addr) (*Conn4, error) {
 	c, err := listen4(link, server)
 	if err != nil {

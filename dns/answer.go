@@ -107,11 +107,9 @@ func (v *view) atName(q *query, r *reply, name []byte) (found knowledge, fits bo
 		}
 	}
 	o := v.records.find(name)
-	fromHosts := false
-	if o == nil || o.yields { // also if names below it are all there is
-		if h := v.hostsOwner(name); h != nil {
-			o, fromHosts = h, true
-		}
+	fromHosts := o == nil || len(o.given) == 0
+	if fromHosts {
+		o = or(v.hostsOwner(name), o)
 	}
 	if o == nil {
 		if !here {
@@ -123,6 +121,13 @@ func (v *view) atName(q *query, r *reply, name []byte) (found knowledge, fits bo
 		return ownsAll, false
 	}
 	return v.known(q, len(statics) > 0, len(o.given) > 0), true
+}
+
+func or(a, b *owner) *owner {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // known weighs a name that exists here, by static records, by addresses, or

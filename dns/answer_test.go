@@ -144,33 +144,6 @@ func TestLocalDomainIsNotForwarded(t *testing.T) {
 	})
 }
 
-// A guest that calls itself like something of the administrator's must not get
-// what is meant for that.
-func TestNamesThatGuestsChooseYield(t *testing.T) {
-	cfg, names := libvirtLike()
-	for _, l := range []Name{
-		name("192.168.122.66", "lease", "web"),
-		name("192.168.122.67", "lease", "nas"),
-		name("192.168.122.68", "lease", "localhost"),
-		name("192.168.122.69", "lease", "kvmhost"),
-		name("192.168.122.70", "lease", "own"),
-		name("fd00::66", "lease", "web"),
-	} {
-		l.Yields = true
-		names = append([]Name{l}, names...) // whoever comes first
-	}
-	testAnswers(t, cfg, names, []answerCase{
-		{"web", "A", "NOERROR aa | web. 0s A 192.168.122.10", ""},
-		{"web.test.lan", "A", "NOERROR aa | web.test.lan. 0s A 192.168.122.10", ""},
-		{"web", "AAAA", "NOERROR aa | web. 0s AAAA fd00::66", ""},
-		{"nas", "A", "NOERROR aa | nas. 0s A 10.7.7.7", ""},
-		{"localhost", "A", "NOERROR aa | localhost. 0s A 127.0.0.1", ""},
-		{"kvmhost", "A", "NOERROR aa | kvmhost. 0s A 192.168.122.1", ""},
-		{"own", "A", "NOERROR aa | own. 0s A 192.168.122.70", ""},
-		{"own.test.lan", "A", "NOERROR aa | own.test.lan. 0s A 192.168.122.70", ""},
-	})
-}
-
 func TestIsolatedNetworkAsksNobody(t *testing.T) {
 	cfg, names := libvirtLike()
 	cfg.Resolv = false

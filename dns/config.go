@@ -136,9 +136,4 @@ type Name struct {
 	Source string
 	// Exact names are not also known with the network's domain.
 	Exact bool
-	// Yields is for names that guests choose: such a one is not answered
-	// while another source gives the name an address of the same family, or a
-	// hosts file knows it (dnsmasq: "not giving name to the DHCP lease").
-	// Nobody takes over a name of the administrator's by asking for it.
-	Yields bool
 }

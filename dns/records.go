@@ -20,18 +20,16 @@ type Records struct {
 
 // An owner is a name that exists: it has addresses, or names below it do.
 type owner struct {
-	given  []given
-	v4     []target // the given ones without duplicates, and those that yield
-	v6     []target
-	yields bool // all that is given yields
-	below  int  // names with addresses under this one
+	given []given
+	v4    []target // the given ones without duplicates
+	v6    []target
+	below int // names with addresses under this one
 }
 
 // given is one source's statement about a name.
 type given struct {
 	target
 	source string
-	yields bool
 }
 
 type target struct {
@@ -76,7 +74,7 @@ func (r *Records) With(set, del []Name) *Records {
 func (r *Records) add(n Name) {
 	addr := n.Addr.Unmap().WithZone("")
 	for _, name := range r.expand(n) {
-		r.give(fold(name), given{target{addr, n.TTL}, n.Source, n.Yields})
+		r.give(fold(name), given{target{addr, n.TTL}, n.Source})
 	}
 	if name, ok := r.pointerName(n); ok {
 		r.point(addr, pointer{name, n.TTL, n.Source})
@@ -190,24 +188,17 @@ func (r *Records) put(name string, o owner) {
 		r.names = r.names.without(hash, name)
 		return
 	}
-	o.v4, o.v6 = o.targets(netip.Addr.Is4), o.targets(netip.Addr.Is6)
-	o.yields = !slices.ContainsFunc(o.given, func(g given) bool { return !g.yields })
-	r.names = r.names.with(hash, name, &o)
-}
-
-// targets are the addresses of a family to answer with.
-func (o *owner) targets(family func(netip.Addr) bool) []target {
-	firm := slices.ContainsFunc(o.given, func(g given) bool { return family(g.addr) && !g.yields })
-	var list []target
+	o.v4, o.v6 = nil, nil
 	for _, g := range o.given {
-		if !family(g.addr) || g.yields && firm {
-			continue
+		list := &o.v6
+		if g.addr.Is4() {
+			list = &o.v4
 		}
-		if !slices.ContainsFunc(list, func(t target) bool { return t.addr == g.addr }) {
-			list = append(list, g.target)
+		if !slices.ContainsFunc(*list, func(t target) bool { return t.addr == g.addr }) {
+			*list = append(*list, g.target)
 		}
 	}
-	return list
+	r.names = r.names.with(hash, name, &o)
 }
 
 func (r *Records) point(addr netip.Addr, p pointer) {

@@ -160,21 +160,3 @@ func BenchmarkOneLeaseAmong50000(b *testing.B) {
 		r = r.With(n, nil)
 	}
 }
-
-func TestYieldedNameComesBackWhenTheOtherGoes(t *testing.T) {
-	leased, fixed := name("192.0.2.66", "lease", "web"), name("192.0.2.10", "dns", "web")
-	leased.Yields = true
-	r := NewRecords(Config{}, []Name{leased})
-	for _, step := range []struct {
-		next *Records
-		want string
-	}{
-		{r, "192.0.2.66"},
-		{r.With([]Name{fixed}, nil), "192.0.2.10"},
-		{r.With([]Name{fixed}, nil).With(nil, []Name{fixed}), "192.0.2.66"},
-	} {
-		if d := cmp.Diff([]string{step.want}, addrsOf(step.next, "web")); d != "" {
-			t.Errorf("(-want +got):\n%s", d)
-		}
-	}
-}

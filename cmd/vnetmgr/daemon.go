@@ -17,6 +17,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -72,9 +73,18 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
 		SystemBus:  s.SystemBus,
+		QueryRate:  s.DNSQueryRate,
 	})
+	links, err := bridge.Open()
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	follower := newFollower(log, s, manager, links)
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
+		Adopt:      follower.Adopt,
+		Release:    follower.Release,
 		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
@@ -82,7 +92,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		for _, l := range listeners {
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
 		}
-		group.Go(func() error { return followLibvirt(ctx, log, s, manager) })
+		group.Go(func() error { return followLibvirt(ctx, s, follower, manager, links) })
 		log.Info("ready", "version", version)
 		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
 			log.Warn("tell systemd", "err", err)
