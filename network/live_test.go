@@ -1,15 +1,18 @@
 package network
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -333,3 +336,26 @@ func TestMetadataIsKeptAndTold(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+func TestLiveChangeGoesOnWithoutItsClient(t *testing.T) {
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	ctx, leave := context.WithCancel(t.Context())
+	var updating atomic.Bool
+	s.calling = func(method string) {
+		if method == "Observe" && updating.Load() {
+			leave()
+		}
+	}
+	s.start()
+	ref := s.mustStart(natDoc)
+	updating.Store(true)
+	if err := s.Update(ctx, ref.UUID, addTXT("a"), AffectLive); err != nil {
+		t.Error(err)
+	}
+	if ctx.Err() == nil {
+		t.Error("the client did not leave")
+	}
+	if live, _ := s.xmls(ref.UUID); !strings.Contains(live, "txt name='a'") {
+		t.Errorf("not changed:\n%s", live)
+	}
+}

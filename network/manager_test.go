@@ -26,7 +26,8 @@ import (
 type nsHost struct {
 	Host
 	ns *kerneltest.NS
-	// calling is told of some calls before they are made.
+	// calling is told of some calls before they are made, and of Observe after
+	// it.
 	calling func(method string)
 }
 
@@ -46,6 +47,7 @@ func openHost(t *testing.T, ns *kerneltest.NS) nsHost {
 
 func (h nsHost) Observe(ctx context.Context) (have bridge.Host, err error) {
 	h.ns.Do(func() { have, err = h.Host.Observe(ctx) })
+	h.calling("Observe")
 	return have, err
 }
 
