@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink/nl"
@@ -133,6 +134,10 @@ func family(a netip.Addr) int {
 	}
 	return unix.AF_INET6
 }
+
+// LinkLocal is the address in fe80::/64 that Apply gives a bridge with that MAC
+// address of six bytes, if it has IPv6.
+func LinkLocal(mac net.HardwareAddr) netip.Addr { return linkLocal([6]byte(mac)).Addr() }
 
 // linkLocal is the address that a link with that MAC address gives itself
 // (RFC 4291 appendix A): the modified EUI-64 in fe80::/64.

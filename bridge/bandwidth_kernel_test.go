@@ -3,12 +3,17 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 )
 
 const mb = 1000 * 1000
@@ -174,6 +179,7 @@ func TestOutboundLimit(t *testing.T) {
 	err := h.tune(t, limit)
 	if errors.Is(err, bridge.ErrNotInKernel) {
 		wantLines(t, err.Error(), "limit outbound traffic: this kernel lacks the policing action of traffic control (module act_police)")
+		t.Log("the kernel lacks a policer")
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
@@ -232,6 +238,7 @@ func TestVLANFiltering(t *testing.T) {
 	}
 	switch {
 	case errors.Is(err, bridge.ErrNotInKernel):
+		t.Log("the kernel lacks VLAN filtering")
 		wantLines(t, err.Error(), "this kernel lacks bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)")
 		if seen := h.observe(t); len(seen.Links) > 1 {
 			t.Errorf("left behind: %+v", seen.Links)
@@ -245,4 +252,94 @@ func TestVLANFiltering(t *testing.T) {
 	if err := h.tune(t, bridge.Tuning{Name: "eth9", VLANFiltering: true}); err == nil || !strings.Contains(err.Error(), "eth9 is not a Linux bridge") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestFairQueueWhereTheKernelHasOne holds on every kernel.
+func TestFairQueueWhereTheKernelHasOne(t *testing.T) {
+	h := newHost(t)
+	h.Run(t, "ip link add probe type bridge")
+	hasSFQ := strings.Contains(h.Run(t, "tc qdisc add dev probe root sfq 2>&1 || true; tc qdisc show dev probe"), "qdisc sfq")
+	h.apply(t, shaped(mb, 0))
+	h.apply(t, shaped(mb, 0))
+	t.Logf("the kernel has SFQ: %v", hasSFQ)
+	have := h.tc(t, nat().Name)
+	if got := strings.Contains(have, "qdisc sfq 2: parent 1:2"); got != hasSFQ {
+		t.Errorf("SFQ below 1:2: %v, the kernel has it: %v\n%s", got, hasSFQ, have)
+	}
+}
+
+func TestTrafficIsLimitedAndFloorsAreFound(t *testing.T) {
+	h, guest := newHost(t), kerneltest.New(t)
+	want := shaped(5*mb, 0)
+	want.STP = false
+	h.apply(t, want)
+	h.Veth(t, "v0", guest, "eth0")
+	h.Run(t, "ip link set v0 master "+want.Name)
+	guest.Run(t, "ip link set eth0 address 52:54:00:11:22:33; ip addr add 192.168.122.2/24 dev eth0")
+	h.Run(t, "ping -c1 -W5 192.168.122.2")
+	if sent := h.sent(t, want.Name, "1:2"); sent == 0 {
+		t.Error("a packet to a guest is in no class")
+	}
+
+	// 1.5 MB at 5 MB/s, of which 64 KiB go at once.
+	var listener net.Listener
+	var err error
+	guest.Do(func() { listener, err = net.Listen("tcp", "192.168.122.2:9999") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	received := make(chan int64, 1)
+	go func() {
+		c, err := listener.Accept()
+		if err != nil {
+			received <- -1
+			return
+		}
+		defer c.Close()
+		n, _ := io.Copy(io.Discard, c)
+		received <- n
+	}()
+	var out net.Conn
+	h.Do(func() { out, err = net.Dial("tcp", "192.168.122.2:9999") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := out.Write(make([]byte, 1500*1000)); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	if n := <-received; n != 1500*1000 {
+		t.Fatalf("the guest got %d bytes", n)
+	}
+	if took := time.Since(began); took < 250*time.Millisecond {
+		t.Errorf("1.5 MB took %v, at 5 MB/s", took)
+	}
+
+	h.Do(func() {
+		err = h.conn.SetFloor(context.Background(), want.Name, *want.Bandwidth.Inbound,
+			bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: mb})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Run(t, "ping -c1 -W5 192.168.122.2")
+	if sent := h.sent(t, want.Name, "1:3"); sent == 0 {
+		t.Error("what goes to the guest is not in its class")
+	}
+}
+
+// sent is how many bytes a class has sent.
+func (h host) sent(t *testing.T, link, class string) (bytes int) {
+	t.Helper()
+	_, of, found := strings.Cut(h.Run(t, "tc -s class show dev "+link), "class htb "+class+" ")
+	if !found {
+		t.Fatalf("no class %s", class)
+	}
+	_, of, _ = strings.Cut(of, "Sent ")
+	if _, err := fmt.Sscan(of, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }

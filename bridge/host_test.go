@@ -131,6 +131,12 @@ func configs() map[string]bridge.Config {
 				route("fd00:98::/64", "fd00:122::98", 5),
 			}
 		}),
+		"slow": with(func(c *bridge.Config) {
+			c.Bandwidth = &bridge.Bandwidth{Inbound: &bridge.Rate{Average: mb}}
+		}),
+		"fast": with(func(c *bridge.Config) {
+			c.Bandwidth = &bridge.Bandwidth{Inbound: &bridge.Rate{Average: 50 * mb, Peak: 100 * mb, Burst: 1 << 20}}
+		}),
 		"small mtu": with(func(c *bridge.Config) { c.MTU = 1000 }),
 		"other subnet address": with(func(c *bridge.Config) {
 			c.Addrs = prefixes("192.168.122.254/24", "fd00:122::fe/64")
@@ -173,6 +179,9 @@ func (h host) state(t testing.TB) []string {
 		if !strings.Contains(line, "stable_secret") {
 			lines = append(lines, line)
 		}
+	}
+	for line := range strings.Lines(h.Run(t, "tc class show dev virbr0 2>/dev/null; true")) {
+		lines = append(lines, line)
 	}
 	slices.Sort(lines)
 	// The kernel joins anycast groups later, and again as it sees fit.

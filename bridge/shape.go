@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,7 +62,7 @@ func (c *Conn) shape(ctx context.Context, index int, want *Rate) error {
 			return err
 		}
 	case !root.ours():
-		return fmt.Errorf("%w: %s %x:", ErrQdiscExists, root.kind, root.handle>>16)
+		return fmt.Errorf("%w: %s with handle %x", ErrQdiscExists, root.kind, root.handle>>16)
 	}
 	if err := c.setClasses(ctx, index, want); err != nil {
 		return err
@@ -109,12 +110,13 @@ func (c *Conn) addFairQueue(ctx context.Context, index int, minor uint16) error 
 	if err != nil || leaf.kind != "" {
 		return err
 	}
-	opts := nl.TcSfqQopt{Perturb: perturb}
-	err = c.addQdisc(ctx, index, uint32(minor)<<16, parent, "sfq", nl.NewRtAttr(nl.TCA_OPTIONS, opts.Serialize()))
-	if errors.Is(err, ErrNotInKernel) {
-		return nil
+	opts := make([]byte, 20) // struct tc_sfq_qopt: quantum, perturb_period, and three more, 0 for defaults
+	binary.NativeEndian.PutUint32(opts[4:], perturb)
+	err = c.addQdisc(ctx, index, uint32(minor)<<16, parent, "sfq", nl.NewRtAttr(nl.TCA_OPTIONS, opts))
+	if err != nil && !errors.Is(err, ErrNotInKernel) {
+		return fmt.Errorf("give traffic class 1:%x a fair queue: %w", minor, err)
 	}
-	return err
+	return nil
 }
 
 // SetFloor guarantees f on a bridge whose inbound limit is limit, or changes

@@ -51,9 +51,12 @@ func setSysctl(name, value string) (old string, err error) {
 
 // setLinkSysctls sets what our bridge's IP stacks do by themselves: nothing.
 func setLinkSysctls(name string, ipv6 bool) error {
-	// When an address goes that was the first of its subnet, the others stay.
-	if _, err := setSysctl("ipv4/conf/"+name+"/promote_secondaries", "1"); err != nil {
-		return err
+	// When an address goes that was the first of its subnet, the others stay;
+	// when the MAC address changes, the guests are told.
+	for _, s := range []string{"promote_secondaries", "arp_notify"} {
+		if _, err := setSysctl("ipv4/conf/"+name+"/"+s, "1"); err != nil {
+			return err
+		}
 	}
 	disable := "1"
 	if ipv6 {
@@ -63,7 +66,7 @@ func setLinkSysctls(name string, ipv6 bool) error {
 	// asks for routers nor makes an address. 1 is addr_gen_mode none: the
 	// kernel's link-local address would be tentative until there is carrier.
 	for _, s := range [][2]string{
-		{"accept_ra", "0"}, {"autoconf", "0"}, {"addr_gen_mode", "1"}, {"disable_ipv6", disable},
+		{"accept_ra", "0"}, {"autoconf", "0"}, {"addr_gen_mode", "1"}, {"ndisc_notify", "1"}, {"disable_ipv6", disable},
 	} {
 		_, err := setSysctl("ipv6/conf/"+name+"/"+s[0], s[1])
 		switch {

@@ -113,7 +113,10 @@ func (c *Conn) addQdisc(ctx context.Context, index int, handle, parent uint32, k
 	if errors.Is(err, unix.ENOENT) {
 		return missing("the "+kind+" queueing discipline", "sch_"+kind, err)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("add qdisc %s: %w", kind, err)
+	}
+	return nil
 }
 
 func (c *Conn) deleteQdisc(ctx context.Context, index int, handle, parent uint32) error {

@@ -15,7 +15,7 @@ func networkOption(help string, complete completer) option {
 // decides what a word without an option's name means, are virsh's.
 func commands() []*command {
 	const nameOrUUID = "network name or uuid"
-	return []*command{
+	return append([]*command{
 		{
 			name: "net-autostart", summary: "autostart a network", run: netAutostart,
 			about: "Configure a network to be automatically started at boot.",
@@ -39,8 +39,10 @@ func commands() []*command {
 			options: []option{
 				{name: "file", kind: textOption, required: true, help: "file containing an XML network description", complete: files},
 				{name: "validate", help: "validate the XML against the schema"},
+				{name: "live", help: "change the active network too, at once and without disturbing its guests"},
 			},
 		},
+		netDescCommand(),
 		{
 			name: "net-destroy", summary: "destroy (stop) a network", run: netDestroy,
 			about:   "Forcefully stop a given network.",
@@ -66,8 +68,11 @@ func commands() []*command {
 		},
 		{
 			name: "net-edit", summary: "edit XML configuration for a network", run: netEdit,
-			about:   "Edit the XML configuration for a network.",
-			options: []option{networkOption(nameOrUUID, persistentNetworks)},
+			about: "Edit the XML configuration for a network.",
+			options: []option{
+				networkOption(nameOrUUID, persistentNetworks),
+				{name: "live", help: "change the active network too, at once and without disturbing its guests"},
+			},
 		},
 		{
 			name: "net-event", summary: "Network Events", run: netEvent,
@@ -102,6 +107,7 @@ func commands() []*command {
 				{name: "title", help: "show network title"},
 			},
 		},
+		netMetadataCommand(),
 		{
 			name: "net-name", summary: "convert a network UUID to network name", run: netName,
 			options: []option{networkOption("network uuid", networkUUIDs)},
@@ -116,9 +122,46 @@ func commands() []*command {
 			about:   "Undefine the configuration for a persistent network.",
 			options: []option{networkOption(nameOrUUID, persistentNetworks)},
 		},
+		netUpdateCommand(),
 		{
 			name: "net-uuid", summary: "convert a network name to network UUID", run: netUUID,
 			options: []option{networkOption("network name", allNetworks)},
+		},
+		{
+			name: "net-port-list", summary: "list network ports", run: netPortList,
+			about: "Returns list of network ports.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "uuid", help: "list uuid's only"},
+				{name: "table", help: "list table (default)"},
+			},
+		},
+		{
+			name: "net-port-create", summary: "create a network port from an XML file", run: netPortCreate,
+			about: "Create a network port.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "file", kind: textOption, required: true, help: "file containing an XML network port description", complete: files},
+				{name: "validate", help: "validate the XML against the schema"},
+			},
+		},
+		{
+			name: "net-port-dumpxml", summary: "network port information in XML", run: netPortDumpXML,
+			about: "Output the network port information as an XML dump to stdout.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "port", kind: textOption, required: true, help: "port UUID", complete: networkPorts},
+				{name: "xpath", kind: textOption, named: true, help: "xpath expression to filter the XML document"},
+				{name: "wrap", help: "wrap xpath results in an common root element"},
+			},
+		},
+		{
+			name: "net-port-delete", summary: "delete the specified network port", run: netPortDelete,
+			about: "Delete the specified network port.",
+			options: []option{
+				networkOption(nameOrUUID, activeNetworks),
+				{name: "port", kind: textOption, required: true, help: "port UUID", complete: networkPorts},
+			},
 		},
 		{
 			name: daemonCommand, summary: "run the daemon in the foreground", offline: true, raw: true, rawHelp: "[option]...",
@@ -152,5 +195,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}
+	}, domainCommands()...)
 }

@@ -169,6 +169,10 @@ func uris(context.Context, *shell) []string {
 
 func shellNames(context.Context, *shell) []string { return []string{"bash", "zsh", "fish"} }
 
+func interfaceTypes(context.Context, *shell) []string {
+	return []string{"network", "bridge", "direct", "hostdev"}
+}
+
 func eventNames(context.Context, *shell) []string {
 	var words []string
 	for _, t := range eventTypes() {

@@ -24,11 +24,17 @@ func netDumpXML(ctx context.Context, sh *shell, in invocation) error {
 	if err != nil {
 		return err
 	}
+	return sh.printXML(ctx, doc, expression, in.has("wrap"))
+}
+
+// printXML prints a document, or the nodes of it that an XPath expression
+// selects.
+func (sh *shell) printXML(ctx context.Context, doc, expression string, wrap bool) error {
 	if expression == "" {
 		sh.printf("%s", doc)
 		return nil
 	}
-	found, err := selectXML(ctx, doc, expression, in.has("wrap"))
+	found, err := selectXML(ctx, doc, expression, wrap)
 	if syntax := new(xpathSyntaxError); errors.As(err, &syntax) {
 		// libvirt's library prints this by itself, and virsh counts it as
 		// success.

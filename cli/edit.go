@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-
-	"github.com/digitalocean/go-libvirt"
 )
 
 // netEdit runs net-edit: an editor on the definition on disk, then define,
@@ -18,16 +16,22 @@ func netEdit(ctx context.Context, sh *shell, in invocation) error {
 	if err != nil {
 		return err
 	}
-	before, err := sh.conn.xml(ctx, n, true)
-	if err != nil {
-		return err
+	define := sh.conn.define
+	if in.has("live") {
+		define = sh.conn.defineLive
 	}
-	file, err := writeTemp(before)
-	if err != nil {
-		return err
+	e := edit{
+		sh:        sh,
+		read:      func(ctx context.Context) (string, error) { return sh.conn.xml(ctx, n, true) },
+		unchanged: func() { sh.extraf("Network %s XML configuration not changed.\n", n.Name) },
+		store: func(ctx context.Context, doc string) error {
+			n, err := define(ctx, doc, false)
+			if err == nil {
+				sh.extraf("Network %s XML configuration edited.\n", n.Name)
+			}
+			return err
+		},
 	}
-	defer os.Remove(file)
-	e := edit{sh: sh, network: n, before: before, file: file}
 	return e.run(ctx)
 }
 
@@ -45,13 +49,16 @@ func writeTemp(doc string) (path string, err error) {
 	return f.Name(), nil
 }
 
-// edit is one run of net-edit.
+// edit lets the user edit a document of the daemon's.
 type edit struct {
-	sh      *shell
-	network libvirt.Network
-	before  string // the definition that the edit began with
-	after   string // as the editor left it
-	file    string
+	sh        *shell
+	read      func(ctx context.Context) (string, error)   // the document
+	store     func(ctx context.Context, doc string) error // and says so
+	unchanged func()                                      // says so
+
+	before string // the document that the edit began with
+	after  string // as the editor left it
+	file   string
 }
 
 // The states of an edit.
@@ -59,18 +66,24 @@ type editStep int
 
 const (
 	stepEdit editStep = iota
-	stepDefine
+	stepStore
 	stepDone
 )
 
 // run goes from step to step.
-func (e *edit) run(ctx context.Context) error {
-	var err error
+func (e *edit) run(ctx context.Context) (err error) {
+	if e.before, err = e.read(ctx); err != nil {
+		return err
+	}
+	if e.file, err = writeTemp(e.before); err != nil {
+		return err
+	}
+	defer os.Remove(e.file)
 	for step := stepEdit; step != stepDone && err == nil; {
 		if step == stepEdit {
 			step, err = e.edit(ctx)
 		} else {
-			step, err = e.define(ctx)
+			step, err = e.storeOnce(ctx)
 		}
 	}
 	return err
@@ -87,20 +100,16 @@ func (e *edit) edit(ctx context.Context) (editStep, error) {
 	}
 	e.after = after
 	if after == e.before {
-		e.sayUnchanged()
+		e.unchanged()
 		return stepDone, nil
 	}
-	return stepDefine, nil
+	return stepStore, nil
 }
 
-func (e *edit) sayUnchanged() {
-	e.sh.extraf("Network %s XML configuration not changed.\n", e.network.Name)
-}
-
-// define defines the network, if nobody else did since the edit began, and
+// storeOnce stores the document, if nobody else did since the edit began, and
 // asks what to do when that fails.
-func (e *edit) define(ctx context.Context) (editStep, error) {
-	now, err := e.sh.conn.xml(ctx, e.network, true)
+func (e *edit) storeOnce(ctx context.Context) (editStep, error) {
+	now, err := e.read(ctx)
 	if err != nil {
 		return stepDone, err
 	}
@@ -108,15 +117,11 @@ func (e *edit) define(ctx context.Context) (editStep, error) {
 		e.before = now // the next attempt is meant
 		return e.ask(ctx, nil, "The XML configuration was changed by another user.")
 	}
-	n, err := e.sh.conn.define(ctx, e.after, false)
-	if err != nil {
-		if !isAnswer(err) {
-			return stepDone, err
-		}
+	err = e.store(ctx, e.after)
+	if err != nil && isAnswer(err) {
 		return e.ask(ctx, err, "Failed.")
 	}
-	e.sh.extraf("Network %s XML configuration edited.\n", n.Name)
-	return stepDone, nil
+	return stepDone, err
 }
 
 // ask asks what to do about a failure. Without a terminal to ask at, the
@@ -136,9 +141,9 @@ func (e *edit) ask(ctx context.Context, cause error, message string) (editStep, 
 	case answer == 'y':
 		return stepEdit, nil
 	case answer == 'f':
-		return stepDefine, nil
+		return stepStore, nil
 	}
-	e.sayUnchanged()
+	e.unchanged()
 	return stepDone, nil
 }
 

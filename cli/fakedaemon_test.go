@@ -25,6 +25,7 @@ type fakeDaemon struct {
 	mu         sync.Mutex // guards all that follows
 	networks   []*fakeNetwork
 	lacks      []wire.Proc // answered as unknown
+	foreign    bool        // it is libvirt's, without our own program
 	denied     bool        // the read-write socket authorises nobody
 	events     []*fakeRegistration
 	registered chan wire.EventRegisterArgs // told of each registration
@@ -36,6 +37,9 @@ type fakeNetwork struct {
 	uuid                     wire.UUID
 	active, persistent, auto bool
 	leases                   []wire.Lease
+	meta                     map[string]string // descriptions and elements, see metadata
+	updates                  []wire.UpdateArgs
+	ports                    []fakePort
 }
 
 // fakeRegistration is a client's interest in an event.
@@ -75,7 +79,8 @@ func makeFakeDaemon(socket string) *fakeDaemon {
 		},
 		{
 			name: "default", uuid: wire.UUID{15: 1}, bridge: "virbr0", active: true, persistent: true,
-			xml: "<network>\n  <name>default</name>\n  <bridge name='virbr0' stp='on'/>\n  <ip address='192.168.122.1' netmask='255.255.255.0'/>\n</network>\n",
+			xml:   "<network>\n  <name>default</name>\n  <bridge name='virbr0' stp='on'/>\n  <ip address='192.168.122.1' netmask='255.255.255.0'/>\n</network>\n",
+			ports: []fakePort{{wire.UUID{15: 9}, "<networkport>\n  <owner>nine</owner>\n</networkport>\n"}, {wire.UUID{15: 8}, ""}},
 			leases: []wire.Lease{
 				{Link: "virbr0", MAC: new("52:54:00:00:00:02"), IAID: new("7"), Type: wire.LeaseIPv6, Addr: "fd00::2", Prefix: 64, Expiry: 1_700_000_000, ClientID: new("00:01")},
 				{Link: "virbr0", MAC: new("52:54:00:00:00:01"), Addr: "192.168.122.5", Prefix: 24, Hostname: new("guest")},
@@ -179,6 +184,9 @@ func (c *fakeConn) answer(f wire.Frame) (any, error) {
 	if slices.Contains(d.lacks, f.Proc) {
 		return nil, refuse(wire.CodeRPC, "unknown procedure: %d", f.Proc)
 	}
+	if f.Program == wire.ProgramOwn {
+		return d.answerOwn(f)
+	}
 	switch f.Proc {
 	case wire.AuthList:
 		if d.denied && !c.readOnly {
@@ -237,26 +245,18 @@ func (d *fakeDaemon) answerNetwork(f wire.Frame) (any, error) {
 		})
 	case wire.NetworkGetDHCPLeases:
 		return decoded(f, d.leases)
+	case wire.NetworkListAllPorts, wire.NetworkPortLookupByUUID, wire.NetworkPortCreateXML, wire.NetworkPortGetXMLDesc, wire.NetworkPortDelete:
+		return d.answerPort(f)
 	case wire.NetworkGetMetadata:
-		return decoded(f, func(a fakeMetadataArgs) (any, error) {
-			return d.with(a.Network, func(n *fakeNetwork) (any, error) {
-				if n.title == "" {
-					return nil, refuse(111, "metadata not found: Requested metadata element is not present")
-				}
-				return n.title, nil
-			})
-		})
+		return decoded(f, d.getMetadata)
+	case wire.NetworkSetMetadata:
+		return decoded(f, d.setMetadata)
+	case wire.NetworkUpdate:
+		return decoded(f, d.update)
 	}
 	return decoded(f, func(n wire.Network) (any, error) {
 		return d.with(n, func(n *fakeNetwork) (any, error) { return d.simple(f.Proc, n) })
 	})
-}
-
-type fakeMetadataArgs struct {
-	Network wire.Network
-	Type    int32
-	URI     *string
-	Flags   uint32
 }
 
 // simple answers calls whose only argument is a network.

@@ -24,6 +24,7 @@ type option struct {
 	kind     optionKind
 	required bool
 	named    bool
+	many     bool // takes all the words that are left, joined by blanks
 	help     string
 
 	// complete returns the values that may stand here; nil if unknown.
@@ -90,6 +91,19 @@ func (in invocation) number(name string, most int) (int, error) {
 		return 0, worded(fmt.Sprintf("Numeric value '%s' for <%s> option is malformed or out of range", value, name))
 	}
 	return n, nil
+}
+
+// integer returns the value of a number option, def if it was not given.
+func (in invocation) integer(name string, def int) (int, error) {
+	value, ok := in.values[name]
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimLeft(value, " \t\n"), 10, 32)
+	if err != nil {
+		return 0, worded(fmt.Sprintf("Numeric value '%s' for <%s> option is malformed or out of range", value, name))
+	}
+	return int(n), nil
 }
 
 // worded is an error in the words of virsh or libvirt, which are not in the
@@ -242,10 +256,15 @@ func (p *argumentParser) named(word string) error {
 func (p *argumentParser) data(word string) error {
 	for i := range p.cmd.options {
 		o := &p.cmd.options[i]
-		if _, seen := p.values[o.name]; !seen && o.kind != flagOption && !o.named {
-			p.set(o, word)
-			return nil
+		value, seen := p.values[o.name]
+		if o.kind == flagOption || o.named || seen && !o.many {
+			continue
 		}
+		if seen {
+			word = value + " " + word
+		}
+		p.set(o, word)
+		return nil
 	}
 	if p.cmd.name == "help" {
 		return nil

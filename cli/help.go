@@ -15,9 +15,13 @@ type group struct {
 // groups returns the headings in order; each command is under one.
 func groups() []group {
 	isNetwork := func(name string) bool { return strings.HasPrefix(name, "net-") }
+	isDomain := func(name string) bool {
+		return strings.HasPrefix(name, "dom") || strings.HasSuffix(name, "tach-interface")
+	}
 	return []group{
 		{"Networking", "network", isNetwork},
-		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) }},
+		{"Interfaces of domains (by libvirt)", "domain", isDomain},
+		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) && !isDomain(name) }},
 	}
 }
 
@@ -82,6 +86,8 @@ func (c *command) synopsis() string {
 		switch {
 		case o.kind == flagOption:
 			words = append(words, "[--"+o.name+"]")
+		case o.many:
+			words = append(words, fmt.Sprintf("[[--%s] <%s>]...", o.name, o.kind))
 		case o.required:
 			words = append(words, "<"+o.name+">")
 		default:
@@ -99,7 +105,7 @@ func (o option) usage() string {
 	switch {
 	case o.kind == flagOption:
 		return "--" + o.name
-	case o.required:
+	case o.required, o.many:
 		return fmt.Sprintf("[--%s] <%s>", o.name, o.kind)
 	}
 	return fmt.Sprintf("--%s <%s>", o.name, o.kind)

@@ -16,6 +16,9 @@ const maxXML = 10 << 20
 // netDefine runs net-define.
 func netDefine(ctx context.Context, sh *shell, in invocation) error {
 	return fromFile(sh, in, "define", func(doc string) (libvirt.Network, error) {
+		if in.has("live") {
+			return sh.conn.defineLive(ctx, doc, in.has("validate"))
+		}
 		return sh.conn.define(ctx, doc, in.has("validate"))
 	})
 }

@@ -24,6 +24,7 @@ type link struct {
 	in     *bufio.Reader
 	frame  []byte // rest of the frame being read
 	events *eventQueue
+	own    ownCalls
 
 	writing sync.Mutex // guards out and keeps frames whole
 	out     []byte     // beginning of a frame being written
@@ -53,6 +54,7 @@ func (l *link) Read(p []byte) (int, error) {
 		if err := l.next(); err != nil {
 			l.end(err)
 			l.events.close()
+			l.own.end()
 			return 0, err
 		}
 	}
@@ -80,6 +82,8 @@ func (l *link) next() error {
 		if ev, ok := decodeEvent(f); ok {
 			l.events.push(ev)
 		}
+	case f.Type == wire.Reply && f.Program == wire.ProgramOwn:
+		l.own.deliver(f)
 	case f.Type == wire.Reply:
 		l.frame, err = rawFrame(f)
 	}
@@ -116,10 +120,13 @@ func (l *link) Write(p []byte) (int, error) {
 }
 
 // keepaliveMessage sends a ping or a pong.
-func (l *link) keepaliveMessage(p wire.Proc) error {
+func (l *link) keepaliveMessage(p wire.Proc) error { return l.writeFrame(wire.Keepalive(p)) }
+
+// writeFrame sends a frame of our own, between those of go-libvirt.
+func (l *link) writeFrame(frame []byte) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	_, err := l.Conn.Write(wire.Keepalive(p))
+	_, err := l.Conn.Write(frame)
 	return err
 }
 
@@ -159,6 +166,7 @@ func (l *link) Close() error {
 	l.once.Do(func() {
 		close(l.done)
 		l.events.close()
+		l.own.end()
 		err = l.Conn.Close()
 	})
 	return err

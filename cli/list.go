@@ -3,12 +3,13 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/xml"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/digitalocean/go-libvirt"
+
+	"github.com/vnetmgr/vnetmgr/rpc/wire"
 )
 
 // netList runs net-list.
@@ -112,7 +113,8 @@ func (sh *shell) listRow(ctx context.Context, n libvirt.Network, title bool) ([]
 	if !title {
 		return row, nil
 	}
-	text, err := sh.conn.title(ctx, n)
+	d := description{sh: sh, network: n, kind: wire.MetadataTitle, word: "title"}
+	text, err := d.read(ctx)
 	return append(row, text), err
 }
 
@@ -149,35 +151,4 @@ func choose(cond bool, yes, no string) string {
 		return yes
 	}
 	return no
-}
-
-// metadataTitle is the title among the types of NETWORK_GET_METADATA.
-const metadataTitle = 1
-
-// title returns a network's title, "" if it has none. Daemons before
-// libvirt 9.7 can't be asked for it; there it is taken from the XML.
-func (s *session) title(ctx context.Context, n libvirt.Network) (text string, err error) {
-	err = s.do(ctx, "virNetworkGetMetadata", func() (err error) {
-		text, err = s.virt.NetworkGetMetadata(n, metadataTitle, nil, 0)
-		return err
-	})
-	var unsupported unsupportedError
-	switch {
-	case errors.As(err, &unsupported), hasCode(err, libvirt.ErrNoSupport):
-		return s.titleFromXML(ctx, n)
-	case hasCode(err, libvirt.ErrNoNetworkMetadata):
-		return "", nil
-	}
-	return text, err
-}
-
-func (s *session) titleFromXML(ctx context.Context, n libvirt.Network) (string, error) {
-	doc, err := s.xml(ctx, n, false)
-	if err != nil {
-		return "", err
-	}
-	var parsed struct {
-		Title string `xml:"title"`
-	}
-	return parsed.Title, xml.Unmarshal([]byte(doc), &parsed)
 }

@@ -19,6 +19,7 @@ type shell struct {
 	errOut io.Writer
 	log    *logFile
 	conn   *session
+	virt   *session // to the libvirt that has the domains
 }
 
 func newShell(env Env, opts globals) *shell {
@@ -44,6 +45,9 @@ func (sh *shell) prepare() error {
 func (sh *shell) close() {
 	if sh.conn != nil {
 		sh.conn.close()
+	}
+	if sh.virt != nil {
+		sh.virt.close()
 	}
 	sh.log.close()
 }

@@ -18,8 +18,6 @@ type Rules struct {
 	// names do not count, Broadcast those that are answered by broadcast:
 	// whoever meets one of the conditions.
 	Ignore, IgnoreNames, Broadcast []Condition
-	// TakenNames are names that no client may call itself.
-	TakenNames []string
 }
 
 // Condition is met by who has all its tags, and none of those that begin with

@@ -106,7 +106,7 @@ func (s *service4) hostname(r *request4, res *Reservation) string {
 	if res != nil && res.Name != "" {
 		return res.Name
 	}
-	if r.noHostname || s.taken(r.name.host) {
+	if r.noHostname {
 		return ""
 	}
 	if other := s.names[strings.ToLower(r.name.host)]; other != nil && other != res {

@@ -133,11 +133,6 @@ func (m *Match) same(v []byte) bool {
 	return true
 }
 
-// taken tells whether a name is none that a client may call itself.
-func (s *service4) taken(host string) bool {
-	return slices.ContainsFunc(s.Rules.TakenNames, func(t string) bool { return strings.EqualFold(t, host) })
-}
-
 // needsTags tells whether tags make a difference to anybody.
 func needsTags(cfg Config4) bool {
 	r := &cfg.Rules

@@ -274,11 +274,12 @@ func (v *view) localPointer(q *query, r *reply) (found knowledge, fits bool) {
 // whom to ask.
 func (v *view) remote(q *query, r *reply, now time.Time, exists bool) (packed []byte, ask missing) {
 	z := v.policy.route(q.name, q.qtype)
+	exists = exists || v.policy.hasLiteral(q.name)
 	if addrs := z.literal(q.qtype); len(addrs) > 0 {
 		return r.literal(q, addrs), ask
 	}
 	if z.local {
-		if exists || len(z.v4)+len(z.v6) > 0 || v.emptyZone(q.name) {
+		if exists || v.emptyZone(q.name) {
 			return r.status(q, 0, codec.RcodeSuccess), ask
 		}
 		return r.status(q, 0, codec.RcodeNameError), ask
@@ -299,13 +300,10 @@ func (v *view) remote(q *query, r *reply, now time.Time, exists bool) (packed []
 	return nil, missing{g, exists}
 }
 
-// emptyZone tells whether name is the top of a zone that only we serve, or
-// above one of our reverse names: such a name exists without data.
+// emptyZone tells whether name is the network's domain, or above one of our
+// reverse names: such a name exists without data.
 func (v *view) emptyZone(name []byte) bool {
 	if string(name) == v.policy.domain {
-		return true
-	}
-	if z, ok := v.policy.zones[string(name)]; ok && z.local {
 		return true
 	}
 	p, ok := reversed(name)

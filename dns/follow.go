@@ -37,6 +37,9 @@ func lookAt(path string) watched {
 // at each second, and at once when no upstream answers: two stats are cheaper
 // than watching every directory that a chain of symbolic links leads through.
 func (r *Resolver) Run(ctx context.Context) error {
+	if s, ok := r.cfg.Upstream.(*Sockets); ok {
+		defer s.Close()
+	}
 	resolv, hosts := watched{}, watched{}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -45,6 +45,20 @@ func (p *policy) addAddresses(cfg Config) {
 	}
 }
 
+// hasLiteral tells whether a name has an address because a domain has.
+func (p *policy) hasLiteral(name []byte) bool {
+	for len(p.zones) > 0 {
+		if z, ok := p.zones[string(name)]; ok && (z.set || len(z.v4)+len(z.v6) > 0) {
+			return len(z.v4)+len(z.v6) > 0
+		}
+		if isRoot(name) {
+			break
+		}
+		name = parent(name)
+	}
+	return false
+}
+
 // addZones makes the zones of our own local, with what is at their tops.
 func (p *policy) addZones(cfg Config) {
 	p.ttls = map[string]uint32{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"github.com/vnetmgr/vnetmgr/internal/holder"
@@ -28,7 +29,9 @@ func listen(link string, ap netip.AddrPort) (net.PacketConn, net.Listener, error
 		return nil, nil, fmt.Errorf("listen for DNS on %s: %w", link, err)
 	}
 	if ap.Addr().IsLinkLocalUnicast() && ap.Addr().Is6() {
-		ap = netip.AddrPortFrom(ap.Addr().WithZone(link), ap.Port())
+		// By its index: the library remembers for a minute which one a name
+		// had, and the bridge may have been made anew.
+		ap = netip.AddrPortFrom(ap.Addr().WithZone(strconv.Itoa(ifi.Index)), ap.Port())
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return prepare(c, ifi.Index, ap.Addr().Is6())

@@ -68,7 +68,7 @@ func NewResolver(log *slog.Logger, cfg ResolverConfig) *Resolver {
 		cfg.CacheBytes = defaultCacheBytes
 	}
 	if cfg.Upstream == nil {
-		cfg.Upstream = Sockets{}
+		cfg.Upstream = NewSockets()
 	}
 	r := &Resolver{
 		log:     log,

@@ -22,67 +22,16 @@ type Upstream interface {
 	Exchange(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error)
 }
 
-// Sockets is the Upstream that asks over UDP, from a new random port each
-// time, and over TCP when the response is truncated.
-type Sockets struct{}
-
-// maxStray is how many datagrams that are no response to our query one
-// exchange puts up with: guesses, most likely.
-const maxStray = 16
-
-// Exchange implements Upstream.
-func (Sockets) Exchange(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
-	resp, err := exchangeUDP(ctx, server, query)
-	if err != nil {
-		return nil, err
-	}
-	if binary.BigEndian.Uint16(resp[2:])&flagTC == 0 {
-		return resp, nil
-	}
-	return exchangeTCP(ctx, server, query)
-}
-
-// dial connects, so that the kernel drops what others send, and gives the
-// connection ctx's end.
-func dial(ctx context.Context, network string, server netip.AddrPort) (net.Conn, func(), error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, network, server.String())
-	if err != nil {
-		return nil, nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	return c, func() { stop(); c.Close() }, nil
-}
-
-func exchangeUDP(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
-	c, done, err := dial(ctx, "udp", server)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if _, err := c.Write(query); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, 4096) // some send more than they were told to
-	for range maxStray {
-		n, err := c.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		if responds(buf[:n], query) {
-			return buf[:n], nil
-		}
-	}
-	return nil, fmt.Errorf("%d datagrams from %s that answer another question", maxStray, server)
-}
-
 // exchangeTCP asks with the length prefix of RFC 1035 §4.2.2.
 func exchangeTCP(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
-	c, done, err := dial(ctx, "tcp", server)
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", server.String())
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
 	framed := binary.BigEndian.AppendUint16(nil, uint16(len(query)))
 	if _, err := c.Write(append(framed, query...)); err != nil {
 		return nil, err

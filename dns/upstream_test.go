@@ -24,6 +24,12 @@ func realUpstream(t *testing.T, handler codec.HandlerFunc) netip.AddrPort {
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+func newSockets(t *testing.T) *Sockets {
+	s := NewSockets()
+	t.Cleanup(s.Close)
+	return s
+}
+
 func packedQuery(t *testing.T, name string) []byte {
 	t.Helper()
 	m := new(codec.Msg).SetQuestion(name, codec.TypeA)
@@ -44,7 +50,7 @@ func TestTruncatedAnswersAreFetchedOverTCP(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	resp, err := Sockets{}.Exchange(ctx, server, packedQuery(t, "big.example."))
+	resp, err := newSockets(t).Exchange(ctx, server, packedQuery(t, "big.example."))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,7 @@ func TestForgedAnswersAreNotBelieved(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	resp, err := Sockets{}.Exchange(ctx, server, packedQuery(t, "a.example."))
+	resp, err := newSockets(t).Exchange(ctx, server, packedQuery(t, "a.example."))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +97,7 @@ func TestFloodOfForgedAnswersEndsTheExchange(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := (Sockets{}).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() != nil {
+	if _, err := newSockets(t).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() != nil {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -104,13 +110,13 @@ func TestClosedPortFailsAtOnceAndSilenceWithTheContext(t *testing.T) {
 	server := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := (Sockets{}).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() == nil {
+	if _, err := newSockets(t).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() == nil {
 		t.Errorf("silence: %v", err)
 	}
 	conn.Close()
 	ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := (Sockets{}).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() != nil {
+	if _, err := newSockets(t).Exchange(ctx, server, packedQuery(t, "a.example.")); err == nil || ctx.Err() != nil {
 		t.Errorf("closed port: %v", err)
 	}
 }

@@ -116,8 +116,8 @@ func (s Scripts) run(ctx context.Context, path string, step Step, input []byte) 
 		return fmt.Errorf("internal error: Child process (%s): %w", describe(cmd), err)
 	}
 	text := fmt.Sprintf("internal error: Child process (%s) unexpected %s", describe(cmd), status(exit.ProcessState))
-	if stderr.Len() > 0 {
-		text += ": " + stderr.String()
+	if len(stderr.text) > 0 {
+		text += ": " + string(stderr.text)
 	}
 	return errors.New(text)
 }
@@ -162,13 +162,11 @@ func status(p *os.ProcessState) string {
 
 // head keeps the first bytes of what is written to it.
 type head struct {
-	bytes.Buffer
+	text  []byte
 	limit int
 }
 
 func (h *head) Write(p []byte) (int, error) {
-	if room := h.limit - h.Len(); room > 0 {
-		h.Buffer.Write(p[:min(room, len(p))])
-	}
+	h.text = append(h.text, p[:min(max(h.limit-len(h.text), 0), len(p))]...)
 	return len(p), nil
 }

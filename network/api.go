@@ -65,6 +65,8 @@ var (
 	ErrSystem           = errors.New("system error")              // 38
 	ErrHook             = errors.New("hook script failed")        // 70
 	ErrInvalidMAC       = errors.New("invalid MAC address")       // 44
+	ErrNoPort           = errors.New("network port not found")    // 107
+	ErrPortExists       = errors.New("network port exists")       // 106
 	ErrNoMetadata       = errors.New("metadata not found")        // 111
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -26,6 +27,9 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 		return nil, err
 	}
 	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	if err := plan.CheckOptions(n); err != nil {
 		return nil, err
 	}
 	return n, m.checkPool(n)

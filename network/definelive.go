@@ -30,11 +30,15 @@ func (m *Manager) DefineLive(ctx context.Context, doc []byte, validate bool) (Re
 	if err := sameBridge(n, e.live); err != nil {
 		return Ref{}, err
 	}
-	p, err := m.planLive(ctx, n, e.live)
+	live, err := m.expandPool(n.Clone())
 	if err != nil {
 		return Ref{}, err
 	}
-	if err := m.commit(ctx, e, edit{live: n.Clone(), plan: p, config: n}); err != nil {
+	p, err := m.planLive(ctx, live, e.live)
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := m.commit(ctx, e, edit{live: live, plan: p, config: n}); err != nil {
 		return Ref{}, err
 	}
 	m.log.Info("network redefined live", "network", n.Name)

@@ -16,6 +16,10 @@ type entry struct {
 
 	plan     *plan.Plan // of live
 	services *services  // of live
+	ports    *ports     // of live
+	// registered is the index of the link that the host's resolver was told
+	// of, 0 for none.
+	registered int
 }
 
 // current is the definition in force: live, or the one on disk.
@@ -37,6 +41,7 @@ func (e *entry) info() Info {
 		Active:     e.live != nil,
 		Persistent: e.config != nil,
 		Autostart:  e.autostart,
+		Ports:      e.ports.count(),
 	}
 }
 

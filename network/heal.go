@@ -1,6 +1,10 @@
 package network
 
-import "context"
+import (
+	"context"
+
+	"github.com/vnetmgr/vnetmgr/bridge"
+)
 
 // heal puts back what other programs take away: rules that were flushed, a
 // bridge that was deleted or lost its address.
@@ -26,7 +30,7 @@ func (m *Manager) heal(ctx context.Context) error {
 				links = nil
 				continue
 			}
-			m.healLinks(ctx, event.Link)
+			m.healLinks(ctx, event)
 		}
 	}
 	return nil
@@ -40,16 +44,25 @@ func (m *Manager) healRules(ctx context.Context) {
 	}
 }
 
-// healLinks puts back our bridge of that name, or every one if link is empty.
-func (m *Manager) healLinks(ctx context.Context, link string) {
+// healLinks puts back our bridge that the event is about, or every one if it
+// names none.
+func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	for _, e := range m.byID {
-		if e.live == nil || link != "" && e.plan.Link() != link {
+		if e.live == nil || event.Link != "" && e.plan.Link() != event.Link {
 			continue
 		}
-		if err := m.applyLinks(ctx, e.plan); err != nil && ctx.Err() == nil {
-			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
+		if e.services != nil && event.Kind == bridge.LinkGone {
+			e.services.stale = true
 		}
+		err := m.applyLinks(ctx, e.plan)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			m.log.Error("put bridge back", "network", e.live.Name, "link", e.plan.Link(), "err", err)
+		case err == nil && e.services != nil && e.services.stale:
+			e.services.restart(e.plan)
+		}
+		m.adoptRegistration(ctx, e)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // and, if it is about one, a network port's element on standard input. The
 // client may be gone meanwhile; only the end of the daemon ends a script early.
 //
-// m.change is held, so a script that changes networks through us waits until
-// it is killed. It may read whatever it likes.
+// Except for ports m.change is held, so a script that changes networks through
+// us waits until it is killed. It may read whatever it likes.
 func (m *Manager) runHook(n *xmlnet.Network, op, subop string, port []byte) error {
 	scripts := hook.Scripts{Log: m.log, Path: m.cfg.Hook}
 	if !scripts.Any() {

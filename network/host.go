@@ -11,6 +11,8 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/radv"
+	"github.com/vnetmgr/vnetmgr/tftp"
 )
 
 // Host is the machine that networks are made on.
@@ -28,6 +30,10 @@ type Host interface {
 	// ListenDHCP4 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
+	// ListenRA opens a bridge for router advertisements.
+	ListenRA(link string) (*radv.Conn, error)
+	// ListenTFTP opens a TFTP server's socket on a bridge.
+	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
 	// RulesChanged signals that another program changed our rules, and
 	// LinksChanged that links or their addresses are not as they were. The
 	// channels close when ctx ends.
@@ -82,6 +88,12 @@ func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, erro
 
 func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {
 	return dns.Listen(link, addr)
+}
+
+func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(link) }
+
+func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
+	return tftp.Listen(link, addr)
 }
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {

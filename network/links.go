@@ -21,6 +21,17 @@ func (m *Manager) applyLinks(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
+// changeLinks is applyLinks for a network that was as was says. What was set
+// on the host's bridge is taken away if nothing is to be set on it any more.
+func (m *Manager) changeLinks(ctx context.Context, was, p *plan.Plan) error {
+	if was.Named != nil && !was.Named.IsZero() && (p.Named == nil || p.Named.IsZero()) {
+		if err := m.removeLinks(ctx, was); err != nil {
+			return err
+		}
+	}
+	return m.applyLinks(ctx, p)
+}
+
 // removeLinks takes away what applyLinks made.
 func (m *Manager) removeLinks(ctx context.Context, p *plan.Plan) error {
 	switch {

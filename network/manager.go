@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/firewalld"
+	"github.com/vnetmgr/vnetmgr/internal/systembus"
 	"github.com/vnetmgr/vnetmgr/lease"
+	"github.com/vnetmgr/vnetmgr/resolved"
 	"github.com/vnetmgr/vnetmgr/state"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -33,6 +36,9 @@ type Config struct {
 	Hook string
 	// Sysfs is where sysfs is mounted, "" for /sys.
 	Sysfs string
+	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
+	// looked for; "" is nowhere.
+	SystemBus string
 }
 
 // Manager holds every network and is the only one to change the host.
@@ -42,6 +48,11 @@ type Manager struct {
 	log      *slog.Logger
 	resolver *dns.Resolver
 	events   broker
+	macs     *macFiles
+
+	bus       *systembus.Bus
+	firewalld *firewalld.Client
+	resolved  *resolved.Client
 
 	// change is held by whoever changes networks, for as long as disk and
 	// kernel take: changes happen one after the other.
@@ -58,10 +69,13 @@ type Manager struct {
 
 // New returns a Manager of the networks on host. It does nothing until Run.
 func New(log *slog.Logger, host Host, cfg Config) *Manager {
+	bus := systembus.New(cfg.SystemBus)
 	return &Manager{
 		cfg: cfg, host: host, log: log,
+		bus: bus, firewalld: firewalld.New(bus), resolved: resolved.New(bus),
 		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
 		byID:     make(map[xmlnet.UUID]*entry),
+		macs:     newMACFiles(),
 	}
 }
 
@@ -111,7 +125,9 @@ func (m *Manager) XML(id xmlnet.UUID, inactive bool) (string, error) {
 	if inactive && e.config != nil {
 		n = e.config
 	}
-	return string(n.Format(xmlnet.FormatOptions{Inactive: inactive || e.live == nil})), nil
+	o := xmlnet.FormatOptions{Inactive: inactive || e.live == nil}
+	o.Connections, o.IfConnections = e.ports.connections()
+	return string(n.Format(o)), nil
 }
 
 // Leases returns the leases of a network that have not ended, of one MAC
@@ -193,6 +209,7 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
+	defer m.portsChanged(e.current())
 	ref, bridge := e.ref(), ""
 	if n := e.current(); n.Forward.Mode.OwnBridge() {
 		bridge = n.Bridge.Name // a bridge that is only named may be another network's

@@ -92,6 +92,7 @@ type site struct {
 	t   *testing.T
 	ns  *kerneltest.NS
 	dir string
+	bus string // the system's D-Bus, "" for none
 	*Manager
 	stop func()
 }
@@ -112,6 +113,8 @@ func (s *site) start() {
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
+		Hook:       filepath.Join(s.dir, "hooks", "network"),
+		SystemBus:  s.bus,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

@@ -40,11 +40,15 @@ func (m *Manager) planLive(ctx context.Context, n, was *xmlnet.Network) (*plan.P
 func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) error {
 	// From here on what was begun is ended, whether the client waits or not.
 	ctx = context.WithoutCancel(ctx)
+	n, err := m.expandPool(n)
+	if err != nil {
+		return err
+	}
 	if err := m.cfg.Dir.SaveActive(n); err != nil {
 		return err
 	}
 	if err := m.apply(ctx, e, p); err != nil {
-		return errors.Join(err, m.putBack(ctx, e))
+		return errors.Join(hostError(p, err), m.putBack(ctx, e, p))
 	}
 	m.mu.Lock()
 	e.live, e.plan = n, p
@@ -60,19 +64,27 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
 		return err
 	}
-	if err := m.applyLinks(ctx, p); err != nil {
+	if err := m.changeLinks(ctx, e.plan, p); err != nil {
+		return err
+	}
+	if err := m.changeZone(ctx, e.plan, p); err != nil {
+		return err
+	}
+	if err := m.changeRegistration(ctx, e, e.plan, p); err != nil {
 		return err
 	}
 	return e.services.change(p, part.start)
 }
 
-// putBack makes host and disk what e's live definition says, past errors. Its
-// servers have not changed: change is the last step and changes all or
-// nothing.
-func (m *Manager) putBack(ctx context.Context, e *entry) error {
+// putBack makes host and disk what e's live definition says, past errors, after
+// p was applied as far as it got. Its servers have not changed: change is the
+// last step and changes all or nothing.
+func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
 	return errors.Join(
 		m.host.ApplyRules(ctx, m.ruleset(nil)),
-		m.applyLinks(ctx, e.plan),
+		m.changeLinks(ctx, p, e.plan),
+		m.changeZone(ctx, p, e.plan),
+		m.changeRegistration(ctx, e, p, e.plan),
 		m.cfg.Dir.SaveActive(e.live))
 }
 

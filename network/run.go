@@ -30,9 +30,12 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx
+	defer func() { err = errors.Join(err, m.bus.Close()) }()
 	defer m.stopServers()
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
+	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -48,7 +51,7 @@ func (m *Manager) stopServers() {
 	defer m.change.Unlock()
 	for _, e := range m.byID {
 		if e.services != nil {
-			e.services.stop()
+			e.services.stop(nil)
 		}
 	}
 }
@@ -99,12 +102,13 @@ func (m *Manager) load(ctx context.Context) error {
 		m.log.Error("some active networks are not known any more", "err", err)
 	}
 	for _, n := range active {
+		ports := m.loadPorts(n)
 		m.mu.Lock()
 		e := m.byID[n.UUID]
 		if e == nil {
 			e = m.add(n)
 		}
-		e.live = n
+		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
 	return nil
@@ -150,7 +154,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 			if e.config == nil {
 				delete(m.byID, e.live.UUID)
 			}
-			e.live = nil
+			e.live, e.ports = nil, nil
 			m.mu.Unlock()
 			continue
 		}
@@ -169,10 +173,12 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if err := m.applyLinks(ctx, e.plan); err != nil {
 			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
+		m.adoptZone(ctx, e)
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()
 		e.services = services
 		m.mu.Unlock()
+		m.adoptRegistration(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()

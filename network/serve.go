@@ -27,6 +27,8 @@ type wanted struct {
 func (w *wanted) all() {
 	w.resolver()
 	w.dhcpv4()
+	w.advertisements()
+	w.bootFiles()
 	w.leaseFile()
 }
 

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/plan"
+	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -21,11 +23,14 @@ type services struct {
 	log *slog.Logger
 
 	ctx     context.Context
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 
 	have  servers
 	tasks map[string]*task // by part.key
+	// stale holds when the sockets are bound to a link that is gone: those of
+	// the same name, made anew, are another link to the kernel.
+	stale bool
 }
 
 // servers are what outlives its sockets: it is configured anew, and knows what
@@ -34,6 +39,7 @@ type servers struct {
 	dns   *dns.Server
 	names *names
 	dhcp4 *dhcpd.Server4
+	ra    *radv.Server
 }
 
 // part is one thing that runs for a network: a server's sockets, or what
@@ -46,15 +52,19 @@ type part struct {
 }
 
 // server is a part with open sockets. serve blocks until ctx ends or the
-// sockets fail; close releases them afterwards.
+// sockets fail; close releases them afterwards. The context's cause is errEnded
+// if it ends because the network, or this part of it, does, and not the daemon.
 type server struct {
 	serve func(ctx context.Context) error
 	close func()
 }
 
+// errEnded is the cause when what a server serves ends: guests are told then.
+var errEnded = errors.New("it is served no more")
+
 // task is a part that runs.
 type task struct {
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan struct{}
 }
 
@@ -63,7 +73,7 @@ type task struct {
 func (m *Manager) serve(e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
 	s := m.newServices(e, n)
 	if err := s.change(p, part.start); err != nil {
-		s.cancel()
+		s.cancel(errEnded)
 		return nil, err
 	}
 	return s, nil
@@ -80,7 +90,7 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 }
 
 func (m *Manager) newServices(e *entry, n *xmlnet.Network) *services {
-	ctx, cancel := context.WithCancel(m.ctx)
+	ctx, cancel := context.WithCancelCause(m.ctx)
 	return &services{m: m, e: e, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
 }
 
@@ -131,7 +141,7 @@ func (s *services) change(p *plan.Plan, start func(part) (server, error)) error 
 
 // run runs a part until endOthers or stop ends it.
 func (s *services) run(p part, srv server) {
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancelCause(s.ctx)
 	t := &task{cancel: cancel, done: make(chan struct{})}
 	s.tasks[p.key] = t
 	s.running.Go(func() {
@@ -147,14 +157,29 @@ func (s *services) endOthers(parts []part) {
 		if slices.ContainsFunc(parts, func(p part) bool { return p.key == key }) {
 			continue
 		}
-		t.cancel()
+		t.cancel(errEnded)
 		<-t.done
 		delete(s.tasks, key)
 	}
 }
 
-// stop ends the servers and waits until their sockets are closed.
-func (s *services) stop() {
-	s.cancel()
+// restart has all sockets opened anew, on a bridge that was. What the servers
+// know they keep.
+func (s *services) restart(p *plan.Plan) {
+	for key, t := range s.tasks {
+		t.cancel(nil)
+		<-t.done
+		delete(s.tasks, key)
+	}
+	if err := s.change(p, s.startLater); err != nil {
+		panic(err) // startLater has none
+	}
+	s.stale = false
+}
+
+// stop ends the servers and waits until their sockets are closed. The cause is
+// errEnded, or nil where the daemon ends and the network stays.
+func (s *services) stop(cause error) {
+	s.cancel(cause)
 	s.running.Wait()
 }

@@ -93,8 +93,9 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return errors.Join(hostError(p, err), m.cfg.Dir.RemoveActive(n.Name))
 	}
+	ports := m.noPorts(n)
 	m.mu.Lock()
-	e.live, e.plan, e.services = n, p, services
+	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
 	m.tellOwnAddrs()
@@ -116,6 +117,7 @@ func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *p
 	}
 	return nil, errors.Join(err,
 		m.removeLinks(ctx, p),
+		m.removeZone(ctx, p),
 		m.host.ApplyRules(ctx, m.ruleset(nil)))
 }
 
@@ -128,15 +130,22 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 	if err := m.host.ApplyRules(ctx, m.ruleset(p.NAT)); err != nil {
 		return nil, err
 	}
+	if err := m.applyZone(ctx, p); err != nil {
+		return nil, err
+	}
 	s, err := m.serve(e, n, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.applyLinks(ctx, p); err != nil {
-		s.stop()
+	index, err := m.register(ctx, p, 0)
+	if err == nil {
+		err = m.applyLinks(ctx, p)
+	}
+	if err != nil {
+		s.stop(errEnded)
 		return nil, err
 	}
-	return s, nil
+	return s, m.setRegistered(e, index, nil)
 }
 
 // ruleset is that of all active networks, and one more.
@@ -160,6 +169,8 @@ func hostError(p *plan.Plan, err error) error {
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EEXIST), Text: fmt.Sprintf("error creating bridge interface %s: File exists", p.Bridge.Name)}
 	case errors.Is(err, bridge.ErrNotInKernel) && errors.Is(err, syscall.EOPNOTSUPP): // VLAN filtering
 		return &Error{Kind: ErrSystem, Errno: int(syscall.EOPNOTSUPP), Text: err.Error()}
+	case errors.Is(err, bridge.ErrNotInKernel):
+		return &Error{Kind: ErrInternal, Text: err.Error()}
 	case errors.Is(err, bridge.ErrLinkNotFound) && p.Named != nil:
 		return &Error{Kind: ErrSystem, Errno: int(syscall.ENODEV), Text: err.Error()}
 	default:
@@ -189,15 +200,16 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // afterwards, and what could not be removed is in the error.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
-	errs := []error{m.cfg.Dir.RemoveActive(ref.Name)}
-	s.stop()
-	errs = append(errs, m.removeLinks(ctx, p))
+	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
+	s.stop(errEnded)
+	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services = nil, nil, nil
+	e.live, e.plan, e.services, e.ports, e.registered = nil, nil, nil, nil, 0
 	m.mu.Unlock()
+	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())

@@ -30,13 +30,22 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if err := collides(n, h); err != nil {
 		return nil, err
 	}
-	return &Plan{
+	p := &Plan{
 		Bridge: makeBridge(n),
 		NAT:    makeNAT(n),
 		DHCP4:  makeDHCP4(n),
+		RA:     makeRA(n),
+		TFTP:   makeTFTP(n),
 		DNS:    makeDNS(n),
 		Names:  makeNames(n),
-	}, nil
+
+		Zone:     makeZone(n),
+		Register: makeRegistration(n),
+	}
+	if err := addOptions(n, p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func refuse(k xmlnet.Kind, format string, args ...any) error {
@@ -149,14 +158,7 @@ func makeDHCP4(n *xmlnet.Network) *dhcpd.Config4 {
 		if !ip.Prefix.Addr().Is4() || len(ip.Ranges)+len(ip.Hosts) == 0 {
 			continue
 		}
-		c := &dhcpd.Config4{
-			Link:   n.Bridge.Name,
-			Server: ip.Prefix,
-			Router: n.Forward.Mode != xmlnet.Isolated,
-			DNS:    n.DNS.Enable != xmlnet.No,
-			Domain: n.Domain.Name,
-			MTU:    int(n.MTU),
-		}
+		c := newDHCP4(n, &ip)
 		for _, r := range ip.Ranges {
 			c.Ranges = append(c.Ranges, dhcpd.Range{Start: r.Start, End: r.End, Lease: leaseTime(r.Lease)})
 		}
@@ -171,6 +173,18 @@ func makeDHCP4(n *xmlnet.Network) *dhcpd.Config4 {
 		return c
 	}
 	return nil
+}
+
+// newDHCP4 plans a service on ip that has no addresses to give yet.
+func newDHCP4(n *xmlnet.Network, ip *xmlnet.IP) *dhcpd.Config4 {
+	return &dhcpd.Config4{
+		Link:   n.Bridge.Name,
+		Server: ip.Prefix,
+		Router: n.Forward.Mode != xmlnet.Isolated,
+		DNS:    n.DNS.Enable != xmlnet.No,
+		Domain: n.Domain.Name,
+		MTU:    int(n.MTU),
+	}
 }
 
 func leaseTime(l *xmlnet.Lease) dhcpd.LeaseTime {

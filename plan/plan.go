@@ -6,7 +6,11 @@ import (
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/radv"
+	"github.com/vnetmgr/vnetmgr/resolved"
+	"github.com/vnetmgr/vnetmgr/tftp"
 )
 
 // Plan is all that an active network is made of.
@@ -17,7 +21,13 @@ type Plan struct {
 	Named *bridge.Tuning
 	NAT   *nat.Network // nil: no rules (open)
 	DHCP4 *dhcpd.Config4
+	RA    *radv.Config
+	TFTP  *tftp.Config
 	DNS   *dns.Config
+	// Zone is the firewalld zone of the bridge; nil: not ours to choose.
+	Zone *firewalld.Binding
+	// Register is what the host's own resolver is told; nil: nothing.
+	Register *resolved.Registration
 	// Names are the records that the definition itself gives: dns/host and
 	// reservations.
 	Names []dns.Name

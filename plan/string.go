@@ -31,8 +31,20 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.TFTP != nil {
+		w.tftp(p.TFTP)
+	}
+	if p.RA != nil {
+		w.advertisements(p.RA)
+	}
 	if p.DNS != nil {
 		w.dns(p.DNS)
+	}
+	if p.Zone != nil {
+		w.when(p.Zone.Zone != "", "firewalld zone %s", p.Zone.Zone)
+	}
+	if r := p.Register; r != nil {
+		w.line("host's resolver asks %v for %s", r.Servers, r.Domain)
 	}
 	for _, n := range p.Names {
 		w.line("name %s %s", n.Addr, strings.Join(n.Names, " "))
@@ -130,6 +142,7 @@ func (w *lines) dhcp4(c *dhcpd.Config4) {
 	w.when(c.MTU != 0, "  offers mtu %d", c.MTU)
 	w.when(c.BootFile != "", "  boot %s", c.BootFile)
 	w.when(c.BootServer.IsValid(), "  boot server %s", c.BootServer)
+	w.dhcpOptions(c)
 }
 
 func leaseText(l dhcpd.LeaseTime) string {
@@ -163,6 +176,7 @@ func (w *lines) dns(c *dns.Config) {
 	}
 	w.when(c.Resolv, "  forward to the host's upstreams")
 	w.when(c.NoPlainNames, "  plain names are not forwarded")
+	w.dnsOptions(c)
 	for _, t := range c.TXT {
 		w.line("  txt %s %q", t.Name, t.Value)
 	}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/vnetmgr/vnetmgr/network"
@@ -31,6 +32,8 @@ var prefixes = map[wire.Code]string{
 	wire.CodeOverflow:             "numerical overflow: ",
 	wire.CodeOperationUnsupported: "Operation not supported: ",
 	wire.CodeNoMetadata:           "metadata not found: ",
+	wire.CodePortExists:           "network port ",
+	wire.CodeNoPort:               "network port not found: ",
 	wire.CodeXMLInvalidSchema:     "XML document failed to validate against schema: ",
 }
 
@@ -49,6 +52,8 @@ var networkCodes = []struct {
 	{network.ErrHook, wire.CodeHookFailed},
 	{network.ErrInvalidMAC, wire.CodeInvalidMAC},
 	{network.ErrNoMetadata, wire.CodeNoMetadata},
+	{network.ErrPortExists, wire.CodePortExists},
+	{network.ErrNoPort, wire.CodeNoPort},
 }
 
 // xmlCodes are the codes of xmlnet's kinds.
@@ -56,6 +61,7 @@ var xmlCodes = map[xmlnet.Kind]wire.Code{
 	xmlnet.XMLError:             wire.CodeXMLError,
 	xmlnet.XMLDetail:            wire.CodeXMLDetail,
 	xmlnet.InternalError:        wire.CodeInternal,
+	xmlnet.InvalidArgument:      wire.CodeInvalidArg,
 	xmlnet.NoName:               wire.CodeNoName,
 	xmlnet.ConfigUnsupported:    wire.CodeConfigUnsupported,
 	xmlnet.SystemError:          wire.CodeSystemError,
@@ -68,7 +74,11 @@ var xmlCodes = map[xmlnet.Kind]wire.Code{
 // failure is an error as libvirt reports it: str1 is the message's form, str2
 // its detail, the numbers are -1 (virReportErrorHelper).
 func failure(from wire.Domain, code wire.Code, text string) *wire.Error {
-	message, form := prefixes[code]+text, prefixes[code]+"%1$s"
+	form := prefixes[code] + "%1$s"
+	if code == wire.CodePortExists { // the only one with more behind the detail
+		form += " exists already"
+	}
+	message := strings.Replace(form, "%1$s", text, 1)
 	e := &wire.Error{
 		Code:    code,
 		Domain:  from,

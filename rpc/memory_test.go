@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -32,6 +33,7 @@ type memoryNetwork struct {
 	network.Info
 	doc    string
 	leases []network.Lease
+	ports  map[xmlnet.UUID]port.Port
 }
 
 func newMemory(names ...string) *memory {
@@ -51,6 +53,7 @@ func id(n int) xmlnet.UUID { return xmlnet.UUID{0: 0xaa, 15: byte(n)} }
 
 func (m *memory) add(i network.Info) *memoryNetwork {
 	n := &memoryNetwork{Info: i, doc: fmt.Sprintf("<network>\n  <name>%s</name>\n  <uuid>%s</uuid>\n</network>\n", i.Name, i.UUID)}
+	n.ports = make(map[xmlnet.UUID]port.Port)
 	m.networks[i.UUID] = n
 	return n
 }
@@ -308,4 +311,95 @@ func (m *memory) Metadata(id xmlnet.UUID, kind network.MetadataType, uri string,
 		return nil
 	})
 	return text, err
+}
+
+// portNet is the definition that a network's ports are made for.
+func (n *memoryNetwork) portNet() *xmlnet.Network {
+	return &xmlnet.Network{
+		Name: n.Name, UUID: n.UUID, Bridge: xmlnet.Bridge{Name: n.Bridge},
+		PortGroups: []xmlnet.PortGroup{{Name: "slow", TrustGuestRxFilters: xmlnet.Yes, Bandwidth: &xmlnet.Bandwidth{Outbound: &xmlnet.Rate{Average: 9}}}},
+		Bandwidth:  &xmlnet.Bandwidth{Inbound: &xmlnet.Rate{Average: 100}},
+	}
+}
+
+func (n *memoryNetwork) pool() port.PoolState {
+	var s port.PoolState
+	for _, p := range n.ports {
+		s.Add(&p)
+	}
+	return s
+}
+
+func (m *memory) CreatePort(id xmlnet.UUID, doc []byte, o network.PortOptions) (ref network.Ref, portID xmlnet.UUID, err error) {
+	err = m.with(id, func(n *memoryNetwork) error {
+		req, _, err := port.Parse(doc, o.Validate)
+		if err != nil {
+			return err
+		}
+		if !n.Active {
+			return invalid("network '%s' is not active", n.Name)
+		}
+		if _, taken := n.ports[req.UUID]; taken {
+			return &network.Error{Kind: network.ErrPortExists, Text: fmt.Sprintf("Network port with UUID %s already exists", req.UUID)}
+		}
+		decide := port.Assign
+		if o.Reclaim {
+			decide = port.Reclaim
+		}
+		p, err := decide(n.portNet(), req, n.pool())
+		if err == nil {
+			ref, portID = n.Ref, p.UUID
+			n.ports[p.UUID] = p
+		}
+		return err
+	})
+	return ref, portID, err
+}
+
+func (m *memory) ListPorts(id xmlnet.UUID) (list []port.Port, err error) {
+	err = m.with(id, func(n *memoryNetwork) error {
+		if !n.Active {
+			return invalid("network '%s' is not active", n.Name)
+		}
+		for _, p := range n.ports {
+			list = append(list, p)
+		}
+		slices.SortFunc(list, func(a, b port.Port) int { return strings.Compare(a.UUID.String(), b.UUID.String()) })
+		return nil
+	})
+	return list, err
+}
+
+func (m *memory) Port(id, portID xmlnet.UUID) (p port.Port, err error) {
+	err = m.with(id, func(n *memoryNetwork) (err error) { p, err = n.port(portID); return err })
+	return p, err
+}
+
+func (n *memoryNetwork) port(id xmlnet.UUID) (port.Port, error) {
+	p, ok := n.ports[id]
+	if !ok {
+		return p, &network.Error{Kind: network.ErrNoPort, Text: fmt.Sprintf("Network port with UUID %s does not exist", id)}
+	}
+	return p, nil
+}
+
+func (m *memory) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		p, err := n.port(portID)
+		if err == nil {
+			p, err = port.Retune(n.portNet(), p, to, n.pool())
+		}
+		if err == nil {
+			n.ports[portID] = p
+		}
+		return err
+	})
+}
+
+func (m *memory) DeletePort(id, portID xmlnet.UUID) error {
+	return m.with(id, func(n *memoryNetwork) error {
+		_, err := n.port(portID)
+		delete(n.ports, portID)
+		return err
+	})
 }

@@ -72,6 +72,14 @@ func newProcedures() procedures {
 		wire.NetworkIsPersistent:  handle(reading, (*client).isPersistent),
 		wire.NetworkGetDHCPLeases: handle(reading, (*client).getLeases),
 
+		wire.NetworkListAllPorts:      handle(reading, (*client).listPorts),
+		wire.NetworkPortLookupByUUID:  handle(reading, (*client).lookupPort),
+		wire.NetworkPortGetXMLDesc:    handle(reading, (*client).getPortXML),
+		wire.NetworkPortGetParameters: handle(reading, (*client).getPortParams),
+		wire.NetworkPortCreateXML:     handle(writing("virNetworkPortCreateXML"), (*client).createPort),
+		wire.NetworkPortSetParameters: handle(writing("virNetworkPortSetParameters"), (*client).setPortParams),
+		wire.NetworkPortDelete:        handle(writing("virNetworkPortDelete"), (*client).deletePort),
+
 		wire.NetworkDefineXML:      handle(writing("virNetworkDefineXML"), (*client).define),
 		wire.NetworkDefineXMLFlags: handle(writing("virNetworkDefineXMLFlags"), (*client).defineFlags),
 		wire.NetworkCreateXML:      handle(writing("virNetworkCreateXML"), (*client).create),

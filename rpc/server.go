@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -36,6 +37,11 @@ type Networks interface {
 	Metadata(id xmlnet.UUID, kind network.MetadataType, uri string, a network.Affect) (string, error)
 	XML(id xmlnet.UUID, inactive bool) (string, error)
 	Leases(id xmlnet.UUID, mac string) ([]network.Lease, error)
+	CreatePort(id xmlnet.UUID, doc []byte, o network.PortOptions) (network.Ref, xmlnet.UUID, error)
+	ListPorts(id xmlnet.UUID) ([]port.Port, error)
+	Port(id, portID xmlnet.UUID) (port.Port, error)
+	SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error
+	DeletePort(id, portID xmlnet.UUID) error
 	Subscribe() (events <-chan network.Event, cancel func())
 }
 

@@ -10,7 +10,16 @@ import (
 // writeFile replaces path with text: a temporary file beside it is synced and
 // renamed, and the directory is synced, so that the change survives a crash
 // right after the return.
-func writeFile(path string, text []byte, mode os.FileMode) (err error) {
+func writeFile(path string, text []byte, mode os.FileMode) error {
+	if err := replaceFile(path, text, mode, (*os.File).Sync); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// replaceFile replaces path with text by renaming a temporary file, which
+// finish is called with before: a reader sees the old text or the new.
+func replaceFile(path string, text []byte, mode os.FileMode, finish func(*os.File) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".tmp-*")
 	if err != nil {
@@ -23,15 +32,12 @@ func writeFile(path string, text []byte, mode os.FileMode) (err error) {
 		}
 	}()
 	if _, err = f.Write(text); err == nil {
-		err = errors.Join(f.Chmod(mode), f.Sync())
+		err = errors.Join(f.Chmod(mode), finish(f))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return os.Rename(f.Name(), path)
 }
 
 // remove deletes path; a missing file is removed already.

@@ -17,6 +17,7 @@ const (
 	XMLInvalidSchema                 // 92
 	OperationInvalid                 // 55
 	OperationUnsupported             // 84
+	InvalidArgument                  // 8
 )
 
 // Error is a refused document. Text names the input and its place and has no

@@ -148,13 +148,17 @@ func (f *Forward) printPool(p *printer, o FormatOptions) {
 		p.empty(newTag("interface").attr("dev", dev).num("connections", uint64(o.IfConnections[dev])))
 	}
 	for _, a := range f.Addresses {
-		p.empty(newTag("address").attr("type", "pci").
-			attr("domain", fmt.Sprintf("0x%04x", a.Domain)).
-			attr("bus", fmt.Sprintf("0x%02x", a.Bus)).
-			attr("slot", fmt.Sprintf("0x%02x", a.Slot)).
-			attr("function", fmt.Sprintf("0x%x", a.Function)).
+		p.empty(newTag("address").attr("type", "pci").pci(a).
 			num("connections", uint64(o.IfConnections[a.String()])))
 	}
+}
+
+// pci adds the attributes of a PCI address.
+func (t *tag) pci(a PCIAddress) *tag {
+	return t.attr("domain", fmt.Sprintf("0x%04x", a.Domain)).
+		attr("bus", fmt.Sprintf("0x%02x", a.Bus)).
+		attr("slot", fmt.Sprintf("0x%02x", a.Slot)).
+		attr("function", fmt.Sprintf("0x%x", a.Function))
 }
 
 // printBridge prints what describes the bridge: <bridge>, <mtu>, <mac> and

@@ -46,20 +46,9 @@ func readRate(d *rateDoc, elem string) (*Rate, error) {
 	if d == nil {
 		return nil, nil
 	}
-	var got Rate
-	for _, num := range []struct {
-		name string
-		text *string
-		to   *uint64
-	}{{"average", d.Average, &got.Average}, {"peak", d.Peak, &got.Peak}, {"burst", d.Burst, &got.Burst}} {
-		if num.text == nil {
-			continue
-		}
-		n, err := numberAttr(elem, num.name, *num.text, 10, math.MaxUint64)
-		if err != nil {
-			return nil, err
-		}
-		*num.to = n
+	got, err := d.numbers(elem)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case d.Floor != nil && elem == "outbound":
@@ -74,6 +63,23 @@ func readRate(d *rateDoc, elem string) (*Rate, error) {
 		return nil, nil // limits nothing
 	}
 	return &got, nil
+}
+
+// numbers reads the attributes of the element called elem.
+func (d *rateDoc) numbers(elem string) (got Rate, err error) {
+	for _, num := range []struct {
+		name string
+		text *string
+		to   *uint64
+	}{{"average", d.Average, &got.Average}, {"peak", d.Peak, &got.Peak}, {"burst", d.Burst, &got.Burst}, {"floor", d.Floor, &got.Floor}} {
+		if num.text == nil {
+			continue
+		}
+		if *num.to, err = numberAttr(elem, num.name, *num.text, 10, math.MaxUint64); err != nil {
+			return got, err
+		}
+	}
+	return got, nil
 }
 
 func (r *Rate) checkBounds() error {

@@ -9,22 +9,8 @@ var unbuilt = []struct {
 	what string
 	find func(n *Network) string
 }{
-	{"attribute zone", func(n *Network) string { return found(n.Bridge.Zone != "", "bridge/@zone") }},
-	{"attribute register='yes'", func(n *Network) string { return found(n.Domain.Register == Yes, "domain/@register") }},
-	{"<dnsmasq:options>", func(n *Network) string { return found(len(n.DNSMasqOptions) > 0, "dnsmasq:options") }},
-	{"<ip> of family IPv6", func(n *Network) string {
-		return firstIP(n, "", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) })
-	}},
-	{"<tftp>", func(n *Network) string {
-		return firstIP(n, "/tftp", func(ip *IP) bool { return ip.TFTPRoot != "" })
-	}},
-	{"<route> of family IPv6", func(n *Network) string {
-		for i, r := range n.Routes {
-			if !is4(r.Dst.Addr()) {
-				return fmt.Sprintf("route[%d]", i+1)
-			}
-		}
-		return ""
+	{"<dhcp> of family IPv6", func(n *Network) string {
+		return firstIP(n, "/dhcp", func(ip *IP) bool { return !is4(ip.Prefix.Addr()) && ip.HasDHCP() })
 	}},
 }
 
@@ -37,14 +23,6 @@ func (n *Network) Unbuilt() error {
 		}
 	}
 	return nil
-}
-
-// found returns the place if has.
-func found(has bool, place string, args ...any) string {
-	if !has {
-		return ""
-	}
-	return fmt.Sprintf(place, args...)
 }
 
 // firstIP returns the place, below in it, of the first <ip> that has.

@@ -64,7 +64,13 @@ func (n *Network) Update(u Update) (*Network, []Warning, error) {
 		return nil, nil, flatten(err)
 	}
 	changed, _, err := Parse(up.n.Format(FormatOptions{}))
-	return changed, up.warnings, err
+	if err != nil {
+		return nil, nil, err
+	}
+	// Of an active network the devices are printed that stand for it, besides
+	// which the parser does not see it.
+	changed.Forward.PF = up.n.Forward.PF
+	return changed, up.warnings, nil
 }
 
 // updater applies an update to n, a network of its own.

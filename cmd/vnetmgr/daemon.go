@@ -69,6 +69,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
+		SystemBus:  s.SystemBus,
 	})
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
@@ -79,6 +80,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		for _, l := range listeners {
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
 		}
+		group.Go(func() error { return followLibvirt(ctx, log, s, manager) })
 		log.Info("ready", "version", version)
 		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
 			log.Warn("tell systemd", "err", err)

@@ -19,6 +19,9 @@ type settings struct {
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
 	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
+	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
+	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
+	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -37,6 +40,9 @@ func readSettings(path string) (settings, error) {
 		LibvirtSockets: true,
 		LibvirtDir:     "/run/libvirt",
 		Hook:           "/etc/libvirt/hooks/network",
+		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
+		LibvirtURI:     "qemu:///system",
+		Facades:        true,
 		SocketGroup:    "libvirt",
 		LogLevel:       "info",
 		MaxClients:     5000,

@@ -37,34 +37,43 @@ func kernel() (image, modules string, err error) {
 
 // initramfs is a guest's whole file system: busybox, the drivers and an init.
 func initramfs(modules, init string) ([]byte, error) {
+	var a archive
+	if err := a.addBase(modules, init, drivers); err != nil {
+		return nil, err
+	}
+	// Without it the C library loads plugins, which a static program can't.
+	a.add("etc/nsswitch.conf", 0o100644, []byte("hosts: files dns\nservices: files\n"))
+	a.add("udhcpc.script", 0o100755, []byte("#!/bin/busybox sh\nexport PATH=/bin\n"+udhcpcScript))
+	return a.end(), nil
+}
+
+// addBase adds what every guest has: busybox, an init, and the drivers with
+// the list /lib/order of their files.
+func (a *archive) addBase(modules, init string, drivers []string) error {
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
-		return nil, fmt.Errorf("%w: install busybox-static", err)
+		return fmt.Errorf("%w: install busybox-static", err)
 	}
 	deps, err := os.ReadFile(modules + "/modules.dep")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var a archive
 	for _, dir := range []string{"bin", "dev", "etc", "lib", "proc", "run", "sys", "tmp"} {
 		a.add(dir, 0o40755, nil)
 	}
 	a.add("bin/busybox", 0o100755, busybox)
-	// Without it the C library loads plugins, which a static program can't.
-	a.add("etc/nsswitch.conf", 0o100644, []byte("hosts: files dns\nservices: files\n"))
 	a.add("init", 0o100755, []byte(init))
-	a.add("udhcpc.script", 0o100755, []byte("#!/bin/busybox sh\nexport PATH=/bin\n"+udhcpcScript))
 	var order bytes.Buffer
 	for _, path := range inOrder(string(deps), drivers) {
 		module, err := os.ReadFile(modules + "/" + path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.add("lib/"+filepath.Base(path), 0o100644, module)
 		fmt.Fprintf(&order, "/lib/%s\n", filepath.Base(path))
 	}
 	a.add("lib/order", 0o100644, order.Bytes())
-	return a.end(), nil
+	return nil
 }
 
 // inOrder lists the files of the named modules and of what they depend on, in

@@ -47,9 +47,8 @@ if [ -z "$failed" ]; then say "PASS"; else say "FAIL"; fi
 poweroff -f
 `
 
-// VM starts an emulated guest on the bridge. It looks up the names and fetches
-// a page from the host page.
-func (h *Host) VM(t TB, bridge, name string, lookups []string, page string) *VM {
+// guestImage is what a VM boots: a kernel and, made for it, an initramfs.
+func guestImage(t TB, name string, lookups []string, page string) (image, initrd string) {
 	t.Helper()
 	image, modules, err := kernel()
 	if err != nil {
@@ -60,10 +59,18 @@ func (h *Host) VM(t TB, bridge, name string, lookups []string, page string) *VM 
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	path := filepath.Join(t.TempDir(), "initramfs")
-	if err := os.WriteFile(path, fs, 0o644); err != nil {
+	initrd = filepath.Join(t.TempDir(), "initramfs")
+	if err := os.WriteFile(initrd, fs, 0o644); err != nil {
 		t.Fatalf("%v", err)
 	}
+	return image, initrd
+}
+
+// VM starts an emulated guest on the bridge. It looks up the names and fetches
+// a page from the host page.
+func (h *Host) VM(t TB, bridge, name string, lookups []string, page string) *VM {
+	t.Helper()
+	image, path := guestImage(t, name, lookups, page)
 	n := h.links.Add(1)
 	vm := &VM{Tap: fmt.Sprintf("vnet%d", n)}
 	h.Script(t, fmt.Sprintf("ip tuntap add dev %[1]s mode tap; ip link set %[1]s master %[2]s up", vm.Tap, bridge))

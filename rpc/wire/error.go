@@ -26,6 +26,8 @@ const (
 	CodeOverflow             Code = 82
 	CodeOperationUnsupported Code = 84
 	CodeXMLInvalidSchema     Code = 92
+	CodePortExists           Code = 106
+	CodeNoPort               Code = 107
 	CodeNoMetadata           Code = 111
 )
 

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/domain"
+	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
+)
+
+// followLibvirt follows the host's libvirt until ctx ends: domains whose
+// bridge was made anew are put back on it, and libvirt shows our networks.
+// What goes wrong with libvirt is logged, and ends nothing of ours.
+func followLibvirt(ctx context.Context, log *slog.Logger, s settings, manager *network.Manager) error {
+	if s.LibvirtURI == "" {
+		return nil
+	}
+	links, err := bridge.Open()
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	changes, err := links.Events(ctx)
+	if err != nil {
+		return err
+	}
+	events, cancel := manager.Subscribe()
+	defer cancel()
+	follower := domain.New(log, networks{manager}, domain.Config{
+		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
+		Attach: links.AttachPort,
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return follower.Run(ctx) })
+	group.Go(func() error {
+		followBridges(ctx, follower, changes)
+		return nil
+	})
+	group.Go(func() error {
+		followNetworks(ctx, follower, manager, events)
+		return nil
+	})
+	return group.Wait()
+}
+
+// followNetworks tells the follower of what happens to networks, until ctx
+// ends. A network has its bridge before it counts as active, so that domains
+// are put on it here.
+func followNetworks(ctx context.Context, follower *domain.Follower, manager *network.Manager, events <-chan network.Event) {
+	for {
+		select {
+		case e := <-events:
+			if info, err := manager.LookupUUID(e.Network.UUID); err == nil && e.Kind == network.Started && info.Bridge != "" {
+				follower.Reattach(ctx, info.Bridge)
+			}
+			follower.NetworksChanged()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// followBridges puts domains back on bridges that come into being, until
+// changes end.
+func followBridges(ctx context.Context, follower *domain.Follower, changes <-chan bridge.Event) {
+	present := make(map[string]bool)
+	for e := range changes {
+		switch {
+		case e.Kind == bridge.EventsLost:
+			clear(present)
+			follower.Reattach(ctx, "")
+		case e.Kind == bridge.LinkGone:
+			delete(present, e.Link)
+		case !present[e.Link]:
+			present[e.Link] = true
+			follower.Reattach(ctx, e.Link)
+		}
+	}
+}
+
+// networks shows the Manager's networks to package domain.
+type networks struct{ manager *network.Manager }
+
+func (n networks) List() []domain.Network {
+	all := n.manager.List()
+	list := make([]domain.Network, len(all))
+	for i, info := range all {
+		list[i] = domain.Network{
+			Name: info.Name, UUID: info.UUID, Bridge: info.Bridge,
+			Active: info.Active, Persistent: info.Persistent, Autostart: info.Autostart,
+		}
+	}
+	return list
+}
+
+func (n networks) XML(id xmlnet.UUID) (string, error) { return n.manager.XML(id, false) }
+
+func (n networks) Start(ctx context.Context, id xmlnet.UUID) error { return n.manager.Start(ctx, id) }
+
+func (n networks) Destroy(ctx context.Context, id xmlnet.UUID) error {
+	return n.manager.Destroy(ctx, id)
+}
+
+func (n networks) SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) error {
+	return n.manager.SetAutostart(ctx, id, on)
+}

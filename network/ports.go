@@ -1,0 +1,214 @@
+package network
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/vnetmgr/vnetmgr/port"
+	"github.com/vnetmgr/vnetmgr/state"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
+)
+
+// ports are the ports of one active network, in memory and as files. They have
+// locks of their own, so that a call about a port waits neither for changes to
+// networks nor for what goes on on other networks: virtqemud holds a domain's
+// lock meanwhile. These locks are taken last; Manager's may be held.
+//
+// A nil *ports has no ports.
+type ports struct {
+	dir     state.Dir
+	network string // its name
+
+	// files is held while one port's file is written. mu is taken inside it.
+	files sync.Mutex
+
+	mu     sync.Mutex                 // guards what follows, for moments
+	closed bool                       // the network was stopped
+	byID   map[xmlnet.UUID]*port.Port // the ports are never changed in place
+	pool   port.PoolState             // the sum of byID
+}
+
+// noPorts are those of a network that has just been started. What an earlier
+// life of it left is removed.
+func (m *Manager) noPorts(n *xmlnet.Network) *ports {
+	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	if err := m.cfg.Dir.RemovePorts(n.Name); err != nil {
+		m.log.Error("remove the ports of an earlier life", "network", n.Name, "err", err)
+	}
+	m.portsChanged(n)
+	return p
+}
+
+// loadPorts are the ports that an active network had when the daemon last ran.
+func (m *Manager) loadPorts(n *xmlnet.Network) *ports {
+	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	found, err := m.cfg.Dir.Ports(n.Name)
+	if err != nil {
+		m.log.Error("some ports are not known any more", "network", n.Name, "err", err)
+	}
+	for i := range found {
+		p.set(&found[i])
+	}
+	m.portsChanged(n)
+	return p
+}
+
+// set makes one port what it is now; p.mu is held, or nobody else has p yet.
+func (p *ports) set(now *port.Port) {
+	if was := p.byID[now.UUID]; was != nil {
+		p.pool.Remove(was)
+	}
+	p.byID[now.UUID] = now
+	p.pool.Add(now)
+}
+
+// unset takes one port out; p.mu is held.
+func (p *ports) unset(was *port.Port) {
+	delete(p.byID, was.UUID)
+	p.pool.Remove(was)
+}
+
+// add decides what a requested port gets on n and counts it from now on. It is
+// not on disk before flush.
+func (p *ports) add(n *xmlnet.Network, req port.Port, decide decision) (*port.Port, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, invalid("network '%s' is not active", p.network)
+	}
+	if p.byID[req.UUID] != nil {
+		return nil, &Error{Kind: ErrPortExists, Text: fmt.Sprintf("Network port with UUID %s already exists", req.UUID)}
+	}
+	now, err := decide(n, req, p.pool)
+	if err != nil {
+		return nil, err
+	}
+	p.set(&now)
+	return &now, nil
+}
+
+// decision is port.Assign or port.Reclaim.
+type decision func(*xmlnet.Network, port.Port, port.PoolState) (port.Port, error)
+
+// take takes a port out. It is on disk until flush.
+func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
+	if p == nil {
+		return nil, noPort(id)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.byID[id]
+	if was == nil {
+		return nil, noPort(id)
+	}
+	p.unset(was)
+	return was, nil
+}
+
+// retune gives a port another bandwidth, if n can keep what it promises.
+func (p *ports) retune(n *xmlnet.Network, id xmlnet.UUID, to *xmlnet.Bandwidth) error {
+	if p == nil {
+		return noPort(id)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.byID[id]
+	if was == nil {
+		return noPort(id)
+	}
+	now, err := port.Retune(n, *was, to, p.pool)
+	if err != nil {
+		return err
+	}
+	p.set(&now)
+	return nil
+}
+
+// flush makes a port's file what the port is now, whoever changed it last.
+func (p *ports) flush(id xmlnet.UUID) error {
+	p.files.Lock()
+	defer p.files.Unlock()
+	p.mu.Lock()
+	now, closed := p.byID[id], p.closed
+	p.mu.Unlock()
+	switch {
+	case closed:
+		return nil // close removes all files, or has
+	case now == nil:
+		return p.dir.RemovePort(p.network, id)
+	}
+	return p.dir.SavePort(p.network, now)
+}
+
+// close forgets all ports: the network stops.
+func (p *ports) close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.byID, p.pool = nil, port.PoolState{}
+	p.mu.Unlock()
+	p.files.Lock()
+	defer p.files.Unlock()
+	return p.dir.RemovePorts(p.network)
+}
+
+// get finds a port (ErrNoPort).
+func (p *ports) get(id xmlnet.UUID) (*port.Port, error) {
+	if p == nil {
+		return nil, noPort(id)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found := p.byID[id]; found != nil {
+		return found, nil
+	}
+	return nil, noPort(id)
+}
+
+func noPort(id xmlnet.UUID) error {
+	return &Error{Kind: ErrNoPort, Text: fmt.Sprintf("Network port with UUID %s does not exist", id)}
+}
+
+// all returns the ports, sorted by UUID.
+func (p *ports) all() []*port.Port {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	all := make([]*port.Port, 0, len(p.byID))
+	for _, one := range p.byID {
+		all = append(all, one)
+	}
+	p.mu.Unlock()
+	slices.SortFunc(all, func(a, b *port.Port) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
+	return all
+}
+
+func (p *ports) count() int {
+	n, _ := p.connections()
+	return n
+}
+
+// connections counts the ports, all of them and by device of the pool.
+func (p *ports) connections() (int, map[string]int) {
+	if p == nil {
+		return 0, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	byDev := make(map[string]int, len(p.pool.Connections))
+	for dev, n := range p.pool.Connections {
+		byDev[dev] = n
+	}
+	return len(p.byID), byDev
+}
+
+// undo takes back add.
+func (p *ports) undo(id xmlnet.UUID, err error) error {
+	if _, gone := p.take(id); gone != nil {
+		return err
+	}
+	return errors.Join(err, p.flush(id))
+}
