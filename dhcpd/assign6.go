@@ -1,6 +1,7 @@
 package dhcpd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -59,6 +60,9 @@ func (c *conversation6) addrFor(ia *ia6) (netip.Addr, bool) {
 	if a, ok := c.addrToKeep(ia); ok {
 		return a, true
 	}
+	if _, ok := c.formerSelf(); ok && !slices.Contains(c.given, c.res.Addr) {
+		return c.res.Addr, true
+	}
 	return c.leases.Choose6(c.client(ia), c.now, c.given)
 }
 
@@ -79,6 +83,17 @@ func (c *conversation6) addrToKeep(ia *ia6) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// formerSelf returns the lease of the client's reserved address that it has
+// under another DUID or IAID, as its boot ROM has: the reservation is for the
+// guest, whatever it calls itself.
+func (c *conversation6) formerSelf() (lease.Lease, bool) {
+	if !c.res.hasAddr() || c.res.Addr == c.addr {
+		return lease.Lease{}, false
+	}
+	l, ok := c.leases.Lookup(c.res.Addr)
+	return l, ok && (bytes.Equal(l.ClientID, c.clientID) || len(c.mac) > 0 && bytes.Equal(l.MAC, c.mac))
 }
 
 // free tells whether an association may have an address.
@@ -107,6 +122,9 @@ func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, kind changeKind
 			l.Hostname = name
 		}
 		c.name = l.Hostname
+	}
+	if old, ok := c.formerSelf(); ok && kind == bindLease && a == old.Addr && !c.free(a, ia) {
+		c.changes = append(c.changes, change4{kind: releaseLease, lease: old})
 	}
 	c.given = append(c.given, a)
 	c.changes = append(c.changes, change4{kind: kind, lease: l})

@@ -205,7 +205,7 @@ func macOfEUI64(a netip.Addr) net.HardwareAddr {
 		return nil
 	}
 	b := a.As16()
-	if b[11] != 0xff || b[12] != 0xfe || b[8]&2 == 0 {
+	if b[11] != 0xff || b[12] != 0xfe {
 		return nil
 	}
 	return net.HardwareAddr{b[8] ^ 2, b[9], b[10], b[13], b[14], b[15]}
