@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/lease"
@@ -137,5 +140,52 @@ func TestSecondDHCPv6ServerOnALinkIsNamed(t *testing.T) {
 	n.host.Do(func() { _, err = Listen6("virbr0", addr("fd00::1")) })
 	if err == nil || !strings.Contains(err.Error(), "held by dhcpd.test") {
 		t.Errorf("listening twice: %v", err)
+	}
+}
+
+func TestDHCPv6RelayIsAnsweredAtItsPort(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 0x99)
+	g.Run(t, "ip addr add fd00::9/64 dev eth0 nodad")
+	var relay *net.UDPConn
+	var err error
+	g.Do(func() {
+		relay, err = net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP("fd00::9"), Port: serverPort6})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Close()
+	message := ask6{kind: solicit6, client: 5, ias: "1=", relays: []string{"fd00::9"}, mac6939: 0x11}.encode(t)
+	if _, err := relay.WriteTo(message, &net.UDPAddr{IP: net.ParseIP("fd00::1"), Port: serverPort6}); err != nil {
+		t.Fatal(err)
+	}
+	relay.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 1500)
+	size, from, err := relay.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dhcpv6.RelayMessageFromBytes(b[:size])
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := m.GetInnerMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := inner.Options.OneIANA().Options.OneAddress(); from.(*net.UDPAddr).Port != serverPort6 || got == nil || got.IPv6Addr.String() != "fd00::11" {
+		t.Errorf("from %v: %v", from, got)
+	}
+}
+
+func TestServer6GoesOnAfterItsLinkWasDown(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	n.host.Run(t, "ip link set virbr0 down; ip link set virbr0 up")
+	g := n.guest6(t, 0x11)
+	dir := t.TempDir()
+	g.Run(t, fmt.Sprintf("dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s eth0", dir, dir, script6(t)))
+	if got := address6(t, g); got != "fd00::11" {
+		t.Errorf("dhclient has %q", got)
 	}
 }
