@@ -2,6 +2,7 @@ package dhcpd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -212,7 +213,22 @@ func (c *conversation6) end(kind changeKind, text string) answer6 {
 func (c *conversation6) inform() answer6 {
 	p := c.newReply6(dhcpv6.MessageTypeReply, c.request6)
 	c.putOptions(p, c.request6, "")
+	c.putRefreshTime(p)
 	return answer6{reply: p}
+}
+
+// leastRefresh is how soon a client may be told to ask again (RFC 8415 §7.6).
+const leastRefresh = 600 * time.Second
+
+// putRefreshTime tells a client when to ask again (RFC 8415 §21.23): after as
+// long as a lease lasts, as with dnsmasq.
+func (c *conversation6) putRefreshTime(p *reply6) {
+	t := c.configuredTime(nil, netip.Addr{})
+	if t.Infinite {
+		t.Duration = forever
+	}
+	seconds := seconds32(max(t.Duration, leastRefresh))
+	p.options.put(dhcpv6.OptionInformationRefreshTime, binary.BigEndian.AppendUint32(nil, seconds)...)
 }
 
 // answer completes a reply with associations.

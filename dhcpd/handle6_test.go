@@ -29,6 +29,7 @@ type ask6 struct {
 	relays  []string
 	mac6939 int
 	unicast bool
+	noORO   bool
 	valid   uint32 // lifetimes with the named addresses
 }
 
@@ -60,7 +61,7 @@ func (a ask6) encode(t testing.TB) []byte {
 	for _, text := range strings.Fields(a.ias) {
 		a.putIA(t, &o, text)
 	}
-	if a.asked != nil {
+	if !a.noORO {
 		at := o.open(dhcpv6.OptionORO)
 		for _, c := range a.asked {
 			o = append(o, byte(c>>8), byte(c))
@@ -113,7 +114,10 @@ func describe6(p *reply6) string {
 	if p == nil {
 		return "silence"
 	}
-	b := p.appendTo(nil)
+	return describeBytes6(p.appendTo(nil))
+}
+
+func describeBytes6(b []byte) string {
 	var s []string
 	for dhcpv6.MessageType(b[0]) == dhcpv6.MessageTypeRelayReply {
 		id := ""
@@ -175,6 +179,8 @@ func describeOption6(code dhcpv6.OptionCode, v []byte) string {
 		return "dns=" + net.IP(v).String()
 	case dhcpv6.OptionDomainSearchList:
 		return fmt.Sprintf("search=%q", v)
+	case dhcpv6.OptionInformationRefreshTime:
+		return fmt.Sprintf("refresh=%d", number(v))
 	case dhcpv6.OptionFQDN:
 		return fmt.Sprintf("fqdn=%q", v)
 	}
@@ -251,8 +257,9 @@ func TestConversations6(t *testing.T) {
 			{ask6{kind: confirm6, client: 1, ias: "1="}, "silence"},
 		}},
 		{"information", []step{
-			{ask6{kind: inform6, asked: dnsAndSearch}, `REPLY dns=fd00::1 search="\x03six\x04test\x00"`},
-			{ask6{kind: inform6, client: 1, server: us6}, "REPLY"},
+			{ask6{kind: inform6, asked: dnsAndSearch}, `REPLY dns=fd00::1 search="\x03six\x04test\x00" refresh=86400`},
+			{ask6{kind: inform6, noORO: true}, `REPLY dns=fd00::1 search="\x03six\x04test\x00" refresh=86400`},
+			{ask6{kind: inform6, client: 1, server: us6}, "REPLY refresh=86400"},
 		}},
 		{"several associations", []step{
 			{ask6{kind: solicit6, client: 1, ias: "1= 2= pd3= ta4="},
@@ -291,6 +298,8 @@ func TestConversations6(t *testing.T) {
 		}},
 		{"reservation by DUID", []step{
 			{ask6{kind: solicit6, client: 0x10, ias: "7="}, "ADVERTISE 7(43200,75600)=fd00::10 preference=255"},
+			{ask6{kind: solicit6, client: 0x10, ias: "7=", asked: []dhcpv6.OptionCode{dhcpv6.OptionFQDN}},
+				`ADVERTISE 7(43200,75600)=fd00::10 preference=255 fqdn="\x01\x05fixed\x03six\x04test\x00"`},
 			{ask6{kind: solicit6, client: 1, ias: "1=fd00::10"}, "ADVERTISE 1(43200,75600)=" + a1 + " preference=255"},
 			{ask6{kind: solicit6, client: 0x14, ias: "1="}, "ADVERTISE 1(43200,75600)=fd00::102 preference=255"},
 			{ask6{kind: solicit6, client: 0x10, ias: "7= 2=fd00::100"},

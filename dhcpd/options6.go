@@ -103,7 +103,7 @@ func parseFQDN6(v []byte) fqdn6 {
 // client would rather (RFC 4704 §6).
 func (f fqdn6) answer(host, domain string) []byte {
 	flags := byte(fqdnServerUpdates)
-	if f.flags&fqdnServerUpdates == 0 {
+	if f.sent && f.flags&fqdnServerUpdates == 0 {
 		flags |= fqdnOverride
 	}
 	full := wireName(strings.TrimSuffix(host+"."+domain, "."))

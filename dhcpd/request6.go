@@ -30,7 +30,7 @@ type request6 struct {
 	clientID []byte // its DUID
 	serverID []byte
 	ias      []ia6
-	asked    []byte // the option request option, two bytes each; nil if none
+	asked    []byte // the option request option, two bytes each; nil asks for all
 	rapid    bool   // a Solicit asks for a Reply at once
 	name     fqdn6
 
@@ -168,8 +168,12 @@ func (r *request6) addIA(kind dhcpv6.OptionCode, v []byte, header int) {
 	}
 }
 
-// wants tells whether the client asked for an option.
+// wants tells whether the client asked for an option; one without a list asks
+// for all there are.
 func (r *request6) wants(code dhcpv6.OptionCode) bool {
+	if r.asked == nil {
+		return true
+	}
 	for b := r.asked; len(b) >= 2; b = b[2:] {
 		if dhcpv6.OptionCode(binary.BigEndian.Uint16(b)) == code {
 			return true

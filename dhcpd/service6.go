@@ -124,7 +124,7 @@ func (s *service6) putOptions(p *reply6, r *request6, host string) {
 	if name := wireName(s.Domain); name != nil && r.wants(dhcpv6.OptionDomainSearchList) {
 		p.options.put(dhcpv6.OptionDomainSearchList, name...)
 	}
-	if host != "" && r.name.sent {
+	if host != "" && (r.name.sent || r.asked != nil && r.wants(dhcpv6.OptionFQDN)) {
 		p.options.put(dhcpv6.OptionFQDN, r.name.answer(host, s.Domain)...)
 	}
 }
