@@ -244,6 +244,9 @@ func (c *Conn) setRoutes(ctx context.Context, l *link, want *Config) error {
 // link is fine; one that is not owner's stays, with ErrLinkExists. Its ports
 // are left without a bridge. Forwarding stays on: others may rely on it.
 func (c *Conn) Remove(ctx context.Context, name, owner string) error {
+	if CheckName(name) != nil {
+		return nil // no link can have it
+	}
 	l, err := c.link(ctx, name)
 	switch {
 	case errors.Is(err, ErrLinkNotFound):

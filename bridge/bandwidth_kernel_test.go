@@ -105,31 +105,32 @@ func TestFloorIsTakenOffTheRest(t *testing.T) {
 	limit := *want.Bandwidth.Inbound
 	h.apply(t, want)
 	plain := h.tc(t, want.Name)
-	floor := func(f bridge.Floor) {
+	floors := func(list ...bridge.Floor) {
 		t.Helper()
 		h.Do(func() {
-			if err := h.conn.SetFloor(context.Background(), want.Name, limit, f); err != nil {
+			if err := h.conn.SetFloors(context.Background(), want.Name, limit, list); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	first := bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 4 * mb, Weight: mb}
-	floor(first)
-	floor(bridge.Floor{Class: 4, MAC: mac("52:54:00:11:22:44"), Rate: mb})
+	second := bridge.Floor{Class: 4, MAC: mac("52:54:00:11:22:44"), Rate: mb}
+	floors(first)
+	floors(first, second)
 	have := h.tc(t, want.Name)
 	wantLines(t, have,
 		"class htb 1:3 parent 1:1", "rate 32Mbit ceil 160Mbit",
 		"class htb 1:4 parent 1:1", "rate 8Mbit ceil 160Mbit",
 		"rate 40Mbit ceil 160Mbit", // 1:2
 		"flowid 1:3", "match 00112233/ffffffff at -12", "match 00005254/0000ffff at -16")
-	floor(first)
+	floors(first, second)
 	h.apply(t, want)
 	if diff := gocmp.Diff(have, h.tc(t, want.Name)); diff != "" {
 		t.Errorf("a floor set twice, and a bridge applied with floors (-want +got):\n%s", diff)
 	}
 	// A guest's MAC address changes; a slower network is slower for floors too.
 	first.MAC = mac("52:54:00:99:99:99")
-	floor(first)
+	floors(first, second)
 	limit.Peak = 15 * mb
 	h.apply(t, shaped(10*mb, 15*mb))
 	have = h.tc(t, want.Name)
@@ -138,13 +139,10 @@ func TestFloorIsTakenOffTheRest(t *testing.T) {
 		t.Errorf("the old address still has the class:\n%s", have)
 	}
 	h.apply(t, want)
-	h.Do(func() {
-		for _, class := range []uint16{3, 4, 4} {
-			if err := h.conn.RemoveFloor(context.Background(), want.Name, *want.Bandwidth.Inbound, class); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	limit.Peak = 20 * mb
+	floors(second)
+	floors()
+	floors()
 	have = strings.ReplaceAll(h.tc(t, want.Name), "filter parent 1: protocol all pref 2 u32 chain 0 \nfilter parent 1: protocol all pref 2 u32 chain 0 fh 800: ht divisor 1 \n", "")
 	if diff := gocmp.Diff(plain, have); diff != "" {
 		t.Errorf("after both are gone (-want +got):\n%s", diff)
@@ -155,15 +153,18 @@ func TestFloorNeedsALimit(t *testing.T) {
 	h := newHost(t)
 	h.apply(t, nat())
 	h.Do(func() {
-		err := h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 1})
-		if !errors.Is(err, bridge.ErrNoBandwidth) {
+		set := func(floors ...bridge.Floor) error {
+			return h.conn.SetFloors(context.Background(), nat().Name, bridge.Rate{Average: mb}, floors)
+		}
+		good := bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: 1}
+		if err := set(good); !errors.Is(err, bridge.ErrNoBandwidth) {
 			t.Errorf("got %v", err)
 		}
-		err = h.conn.SetFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, bridge.Floor{Class: 2, MAC: mac("52:54:00:11:22:33"), Rate: 1})
-		if err == nil {
-			t.Error("the class of the rest became a floor")
+		good.Class = 2
+		if err := set(good); err == nil || errors.Is(err, bridge.ErrNoBandwidth) {
+			t.Errorf("the class of the rest as a floor: %v", err)
 		}
-		if err := h.conn.RemoveFloor(context.Background(), nat().Name, bridge.Rate{Average: mb}, 3); err != nil {
+		if err := set(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -318,8 +319,8 @@ func TestTrafficIsLimitedAndFloorsAreFound(t *testing.T) {
 	}
 
 	h.Do(func() {
-		err = h.conn.SetFloor(context.Background(), want.Name, *want.Bandwidth.Inbound,
-			bridge.Floor{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: mb})
+		err = h.conn.SetFloors(context.Background(), want.Name, *want.Bandwidth.Inbound,
+			[]bridge.Floor{{Class: 3, MAC: mac("52:54:00:11:22:33"), Rate: mb}})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -21,6 +22,10 @@ type Conn struct {
 	// Log takes what an administrator should know of side effects of Apply on
 	// other links. Open sets it to discard them.
 	Log *slog.Logger
+
+	// shaping is held while traffic classes are compared and changed: ports
+	// come and go while their bridge is applied.
+	shaping sync.Mutex
 
 	sockets map[int]*nl.SocketHandle // as nl.NetlinkRequest wants it
 }

@@ -138,11 +138,7 @@ func macKeys(mac net.HardwareAddr) []nl.TcU32Key {
 }
 
 // setFilter sends what goes to a floor's guest to its class, and nothing else.
-func (c *Conn) setFilter(ctx context.Context, index int, f Floor) error {
-	have, _, err := c.filters(ctx, index, rootMajor)
-	if err != nil {
-		return err
-	}
+func (c *Conn) setFilter(ctx context.Context, index int, f Floor, have []filter) error {
 	keys := macKeys(f.MAC)
 	wanted := append(keys[0].Serialize(), keys[1].Serialize()...)
 	classID := rootMajor | uint32(f.Class)
@@ -168,11 +164,7 @@ func (c *Conn) setFilter(ctx context.Context, index int, f Floor) error {
 }
 
 // deleteFilters deletes what sends traffic to a class.
-func (c *Conn) deleteFilters(ctx context.Context, index int, minor uint16) error {
-	have, _, err := c.filters(ctx, index, rootMajor)
-	if err != nil {
-		return err
-	}
+func (c *Conn) deleteFilters(ctx context.Context, index int, minor uint16, have []filter) error {
 	for _, f := range have {
 		if f.classID != rootMajor|uint32(minor) {
 			continue

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -19,9 +18,6 @@ const (
 	// perturb is after how many seconds SFQ hashes flows anew.
 	perturb = 10
 )
-
-// ErrNoBandwidth says that a floor needs a bridge with an inbound limit.
-var ErrNoBandwidth = errors.New("the bridge has no inbound limit")
 
 // setBandwidth makes a bridge's limits as wanted, and those that we made and
 // are not wanted none.
@@ -34,6 +30,8 @@ func (c *Conn) setBandwidth(ctx context.Context, index int, want *Bandwidth) err
 			return errors.New("a limit needs an average")
 		}
 	}
+	c.shaping.Lock()
+	defer c.shaping.Unlock()
 	if err := c.shape(ctx, index, want.Inbound); err != nil {
 		return fmt.Errorf("limit inbound traffic: %w", err)
 	}
@@ -117,74 +115,4 @@ func (c *Conn) addFairQueue(ctx context.Context, index int, minor uint16) error 
 		return fmt.Errorf("give traffic class 1:%x a fair queue: %w", minor, err)
 	}
 	return nil
-}
-
-// SetFloor guarantees f on a bridge whose inbound limit is limit, or changes
-// what was guaranteed to its class. The caller sees to it that the sum of
-// floors is not too much. Without limit on the bridge the error wraps
-// ErrNoBandwidth.
-func (c *Conn) SetFloor(ctx context.Context, bridge string, limit Rate, f Floor) error {
-	if f.Class < minFloorClass || len(f.MAC) != 6 {
-		return fmt.Errorf("guarantee a rate on %s: class %d of %s cannot be one", bridge, f.Class, f.MAC)
-	}
-	l, err := c.link(ctx, bridge)
-	if err != nil {
-		return err
-	}
-	if err := c.setFloor(ctx, l.index, limit, f); err != nil {
-		return fmt.Errorf("guarantee a rate on %s: %w", bridge, err)
-	}
-	return nil
-}
-
-func (c *Conn) setFloor(ctx context.Context, index int, limit Rate, f Floor) error {
-	root, err := c.qdisc(ctx, index, rootParent)
-	if err != nil {
-		return err
-	}
-	if !root.ours() {
-		return ErrNoBandwidth
-	}
-	if err := c.setClass(ctx, index, limit.floor(f)); err != nil {
-		return err
-	}
-	if err := c.addFairQueue(ctx, index, f.Class); err != nil {
-		return err
-	}
-	if err := c.setFilter(ctx, index, f); err != nil {
-		return err
-	}
-	return c.setClasses(ctx, index, &limit)
-}
-
-// RemoveFloor takes a port's guarantee away and gives it back to the rest. A
-// class that is not there is fine, and so is a bridge without classes.
-func (c *Conn) RemoveFloor(ctx context.Context, bridge string, limit Rate, class uint16) error {
-	l, err := c.link(ctx, bridge)
-	if errors.Is(err, ErrLinkNotFound) {
-		return nil
-	}
-	if err == nil {
-		err = c.removeFloor(ctx, l.index, limit, class)
-	}
-	if err != nil {
-		return fmt.Errorf("end the guarantee of class 1:%x on %s: %w", class, bridge, err)
-	}
-	return nil
-}
-
-func (c *Conn) removeFloor(ctx context.Context, index int, limit Rate, minor uint16) error {
-	root, err := c.qdisc(ctx, index, rootParent)
-	if err != nil || !root.ours() {
-		return err
-	}
-	// A class that a filter names cannot be deleted.
-	if err := c.deleteFilters(ctx, index, minor); err != nil {
-		return err
-	}
-	err = change(ctx, c.tcRequest(unix.RTM_DELTCLASS, 0, index, rootMajor|uint32(minor), 0, 0))
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("delete traffic class 1:%x: %w", minor, err)
-	}
-	return c.setClasses(ctx, index, &limit)
 }

@@ -105,7 +105,7 @@ func (sh *shell) parse(words []string) ([]invocation, error) {
 
 // runDaemon runs the daemon in this process.
 func (sh *shell) runDaemon(ctx context.Context, args []string) int {
-	if len(args) > 0 && args[0] == "--help" {
+	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
 		return sh.execute(ctx, []string{"help", daemonCommand})
 	}
 	if sh.opts.socket != "" {

@@ -164,9 +164,28 @@ func commands() []*command {
 			},
 		},
 		{
+			name: "adopt", summary: "take a network over from libvirt's own driver", run: adopt,
+			about: "Move a network from libvirt's own network driver to vnetmgr, with its definition,\n" +
+				"leases and running domains. If a step fails, everything is put back.",
+			options: []option{
+				{name: "network", kind: textOption, required: true, help: "name of a network of libvirt's"},
+				{name: "dry-run", help: "print the steps, do nothing"},
+			},
+		},
+		{
+			name: "release", summary: "give a network back to libvirt's own driver", run: release,
+			about: "Undo adopt: the network has the definition again that it had when it was adopted.",
+			options: []option{
+				{name: "network", kind: textOption, required: true, help: "network name", complete: persistentNetworks},
+				{name: "dry-run", help: "print the steps, do nothing"},
+			},
+		},
+		{
 			name: daemonCommand, summary: "run the daemon in the foreground", offline: true, raw: true, rawHelp: "[option]...",
 			about: "Own the networks and serve libvirt's protocol until stopped. As root, every\n" +
-				"other command starts a daemon in the background when none answers.",
+				"other command starts a daemon in the background when none answers.\n\n" +
+				"--config FILE reads settings from FILE (default: /etc/vnetmgr/vnetmgr.conf);\n" +
+				"--socket PATH serves on PATH and PATH-ro.",
 			run: runNothing, // Main runs it
 		},
 		{

@@ -213,6 +213,17 @@ func TestDaemonGetsItsWordsAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestHelpOfTheDaemonDoesNotStartIt(t *testing.T) {
+	for _, word := range []string{"--help", "-h"} {
+		var out strings.Builder
+		env := Env{Stdout: &out, Stderr: &strings.Builder{}, Getenv: func(string) string { return "" },
+			Daemon: func(context.Context, []string) error { t.Error("it was started"); return nil }}
+		if status := Main(t.Context(), []string{"daemon", word}, env); status != 0 || !strings.Contains(out.String(), "--config FILE") {
+			t.Errorf("%s: status %d and\n%s", word, status, out.String())
+		}
+	}
+}
+
 func FuzzSplitSentences(f *testing.F) {
 	for _, s := range []string{"a b;c", `"x\" 'y`, "# z\n", "\\\n", `a\`} {
 		f.Add(s)

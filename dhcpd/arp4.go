@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
 )
 
 // arpSize is the length of an ARP packet for IPv4 over Ethernet (RFC 826).
@@ -56,10 +58,31 @@ func (c *Conn4) readARP(b []byte) ([]byte, error) {
 func (c *Conn4) askARP(a netip.Addr) error {
 	b := append(make([]byte, 0, arpSize), arpHeader...)
 	b = binary.BigEndian.AppendUint16(b, arpRequest)
-	b = append(b, c.mac...)
+	b = append(b, c.hardwareAddr()...)
 	b = appendAddr(b, c.server)
 	b = append(b, 0, 0, 0, 0, 0, 0)
 	b = appendAddr(b, a)
 	_, err := c.arp.WriteTo(b, &packet.Addr{HardwareAddr: net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}})
 	return err
+}
+
+// hardwareAddr is the link's address now: that of a bridge can change while we
+// serve it.
+func (c *Conn4) hardwareAddr() net.HardwareAddr {
+	mac := c.mac
+	raw, err := c.arp.SyscallConn()
+	if err != nil {
+		return mac
+	}
+	err = control(raw, func(fd int) error {
+		name, err := unix.Getsockname(fd)
+		if ll, ok := name.(*unix.SockaddrLinklayer); ok && ll.Halen == 6 {
+			mac = slices.Clone(ll.Addr[:6])
+		}
+		return err
+	})
+	if err != nil {
+		return c.mac
+	}
+	return mac
 }

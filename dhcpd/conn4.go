@@ -42,16 +42,28 @@ const (
 	arpBuffer     = 64 << 10
 )
 
-// Listen4 opens the sockets of a server with an address on a link, whose
-// hardware address must be fixed. If another
+// Listen4 opens the sockets of a server with an address on a link. If another
 // program has port 67 the error, which is a *net.OpError's EADDRINUSE
-// underneath, names it. It needs CAP_NET_RAW and CAP_NET_BIND_SERVICE.
+// underneath, names it. It needs CAP_NET_RAW and CAP_NET_BIND_SERVICE, and names
+// the one that is missing.
 func Listen4(link string, server netip.Addr) (*Conn4, error) {
 	c, err := listen4(link, server)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s port %d: %w", link, serverPort4, err)
+		return nil, fmt.Errorf("listen on %s port %d: %w", link, serverPort4, withCapability(err))
 	}
 	return c, nil
+}
+
+// withCapability adds to an error of opening a socket what it takes: a low
+// port is refused with EACCES, a packet socket with EPERM.
+func withCapability(err error) error {
+	switch {
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("the capability CAP_NET_BIND_SERVICE is missing: %w", err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("the capability CAP_NET_RAW is missing: %w", err)
+	}
+	return err
 }
 
 func listen4(link string, server netip.Addr) (_ *Conn4, err error) {

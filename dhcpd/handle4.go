@@ -291,6 +291,9 @@ func (s *service4) newLease(now time.Time, leases *lease.Table, r *request4, res
 			l.Hostname = old.Hostname
 		}
 	}
+	if (res == nil || res.Name == "") && nameHeld(leases, l) {
+		l.Hostname = ""
+	}
 	length, infinite = s.leaseTime(r, res, a)
 	if !infinite {
 		l.Expiry = now.Add(length)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 // lan is a host namespace with a bridge that is served.
 type lan struct {
+	file   string // of the leases
 	host   *kerneltest.NS
 	server *Server4
 	leases *lease.Table
@@ -29,8 +31,8 @@ type lan struct {
 // newLAN makes the bridge and serves it, with leases on disk.
 func newLAN(t *testing.T, cfg Config4) *lan {
 	t.Helper()
-	n := &lan{host: newHost(t)}
-	store, err := lease.OpenStore(filepath.Join(t.TempDir(), "leases.db"), slog.New(slog.DiscardHandler))
+	n := &lan{host: newHost(t), file: filepath.Join(t.TempDir(), "leases.db")}
+	store, err := lease.OpenStore(n.file, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,8 +258,10 @@ func TestNoAckWithoutALeaseOnDisk(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
 	}
-	// As on a full disk: no file may grow beyond so many bytes.
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 20, Max: old.Max}); err != nil {
+	// As on a full disk: no file may grow beyond what the leases take now,
+	// which is more than the test program itself writes anywhere.
+	full := fill(t, n)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: full, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &old)
@@ -274,6 +278,27 @@ func TestNoAckWithoutALeaseOnDisk(t *testing.T) {
 	if got := address(t, g); got != "192.168.122.27" {
 		t.Errorf("with space again the client has %q", got)
 	}
+}
+
+// fill gives n leases of other clients until its file is large, and returns
+// the file's size.
+func fill(t *testing.T, n *lan) uint64 {
+	t.Helper()
+	var others []lease.Lease
+	for i := range 2000 {
+		others = append(others, lease.Lease{
+			Addr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}),
+			MAC:  net.HardwareAddr{0x52, 0x54, 0, 1, byte(i >> 8), byte(i)},
+		})
+	}
+	if _, err := n.leases.Import(others); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(n.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(st.Size())
 }
 
 func TestServerStopsAtOnce(t *testing.T) {
@@ -373,5 +398,29 @@ func TestTwoLinksAreServedSideBySide(t *testing.T) {
 	}
 	if _, err := listenIn(host, "virbr9"); err == nil {
 		t.Error("a server listens on a link that does not exist")
+	}
+}
+
+func TestMissingCapabilityIsNamed(t *testing.T) {
+	host := newHost(t)
+	for _, tc := range []struct {
+		kept uint32
+		want string
+	}{
+		{0, "CAP_NET_BIND_SERVICE"},
+		{1 << unix.CAP_NET_BIND_SERVICE, "CAP_NET_RAW"},
+	} {
+		var err error
+		host.Do(func() {
+			// Of this thread only, which ends with Do.
+			head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			kept := [2]unix.CapUserData{{Effective: tc.kept, Permitted: tc.kept}}
+			if err = unix.Capset(&head, &kept[0]); err == nil {
+				_, err = Listen4("virbr0", addr(us))
+			}
+		})
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("got %v, want %s", err, tc.want)
+		}
 	}
 }

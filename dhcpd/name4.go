@@ -1,9 +1,12 @@
 package dhcpd
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // name4 is the name that a client sent.
@@ -59,6 +62,18 @@ func legalHost(v []byte) string {
 		}
 	}
 	return s
+}
+
+// nameHeld tells whether a lease's name is that of another client that is
+// there: who came first keeps it, or any guest could take another's traffic by
+// calling itself the same. (dnsmasq gives it to the last.)
+func nameHeld(leases *lease.Table, l lease.Lease) bool {
+	if l.Hostname == "" {
+		return false
+	}
+	other, ok := leases.LookupName(l.Hostname)
+	return ok && other.Addr != l.Addr && !bytes.Equal(other.MAC, l.MAC) &&
+		(len(l.ClientID) == 0 || !bytes.Equal(other.ClientID, l.ClientID))
 }
 
 func isAlphanumeric(c byte) bool {

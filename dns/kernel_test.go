@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 )
 
@@ -128,4 +130,20 @@ func TestServersOfTwoNetworksDoNotCollide(t *testing.T) {
 			defer l.Close()
 		}
 	})
+}
+
+func TestMissingCapabilityIsNamed(t *testing.T) {
+	b := newBridged(t)
+	var err error
+	b.host.Do(func() {
+		// Of this thread only, which ends with Do.
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err = unix.Capset(&head, &none[0]); err == nil {
+			_, _, err = Listen("virbr0", netip.MustParseAddr("192.168.122.1"))
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -15,8 +15,9 @@ import (
 
 // Listen opens port 53 of addr, an address of link, for UDP and TCP. Only
 // what arrives by link, or from the host itself, gets to the sockets; other
-// links' guests can't use the address. That takes CAP_NET_ADMIN. A port that is taken gives an error
-// that names the program (errors.Is EADDRINUSE).
+// links' guests can't use the address. A port that is taken gives an error
+// that names the program (errors.Is EADDRINUSE), a missing capability,
+// CAP_NET_BIND_SERVICE, one that names it.
 func Listen(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {
 	return listen(link, netip.AddrPortFrom(addr, port))
 }
@@ -51,8 +52,11 @@ func listen(link string, ap netip.AddrPort) (net.PacketConn, net.Listener, error
 }
 
 func listenError(link, proto string, ap netip.AddrPort, err error) error {
-	if errors.Is(err, unix.EADDRINUSE) {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
 		err = holder.Explain(err, proto, ap)
+	case errors.Is(err, unix.EACCES):
+		err = fmt.Errorf("the capability CAP_NET_BIND_SERVICE is missing: %w", err)
 	}
 	return fmt.Errorf("listen for DNS on %s: %w", link, err)
 }

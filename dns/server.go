@@ -80,9 +80,14 @@ func (s *Server) forward(ctx context.Context, q *query, r *reply, ask missing, c
 }
 
 // admit tells whether the client may have upstreams asked now; then
-// s.queries.leave must follow.
+// s.queries.leave must follow. The host itself has no rate: others may ask
+// through it.
 func (s *Server) admit(client netip.Addr) bool {
-	return s.rates.allow(client, s.policy.Load().rate, time.Now()) && s.queries.enter(client)
+	rate := s.policy.Load().rate
+	if s.up.onHost(client) {
+		rate = 0
+	}
+	return s.rates.allow(client, rate, time.Now()) && s.queries.enter(client)
 }
 
 // trace logs a query if the configuration says so. Client is only called then.
@@ -115,4 +120,23 @@ func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.
 			send(e.appendReply(&r, q, time.Now(), !ask.exists))
 		}
 	})
+}
+
+// HostHas tells whether the host's hosts files have a name, alone or with the
+// network's domain.
+func (s *Server) HostHas(name string) bool {
+	v := s.view()
+	wire, ok := foldedName(name)
+	if !ok {
+		return false
+	}
+	has := func(wire string) bool {
+		o := v.hostsOwner([]byte(wire))
+		return o != nil && len(o.given) > 0
+	}
+	if v.policy.domain == "" || has(wire) {
+		return has(wire)
+	}
+	full, ok := joined(wire, v.policy.domain)
+	return ok && has(full)
 }

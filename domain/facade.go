@@ -39,6 +39,10 @@ type Networks interface {
 	Start(ctx context.Context, id xmlnet.UUID) error
 	Destroy(ctx context.Context, id xmlnet.UUID) error
 	SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) error
+	Define(ctx context.Context, doc string) (xmlnet.UUID, error)
+	Undefine(ctx context.Context, id xmlnet.UUID) error
+	// ImportLeases takes in the leases of a lease file as libvirt keeps them.
+	ImportLeases(id xmlnet.UUID, path string) error
 }
 
 // facadeXML returns the definition of the facade of a network whose own is

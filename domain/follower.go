@@ -36,9 +36,12 @@ type Config struct {
 	Facades bool
 	// Timeout bounds each call; 0 is 10 s.
 	Timeout time.Duration
-	// Attach makes a link a port of a bridge. It may be called from several
-	// goroutines.
-	Attach func(ctx context.Context, bridge, link string) error
+	// Attach makes links ports of a bridge that they were ports of. It may be
+	// called from several goroutines.
+	Attach func(ctx context.Context, bridge string, links []string) error
+	// StatusDir has the lease files that libvirt and we keep alike, KeepDir
+	// the definitions of adopted networks.
+	StatusDir, KeepDir string
 }
 
 // How often a libvirt that is not there is tried again, and how often what
@@ -54,6 +57,7 @@ type Follower struct {
 	cfg     Config
 	log     *slog.Logger
 	nets    Networks
+	work    sync.Mutex // held by who changes libvirt; guards facades
 	facades *facades
 	wake    chan struct{} // holds one token while there may be work
 
@@ -171,7 +175,9 @@ func (f *Follower) session(ctx context.Context) error {
 	f.log.Info("following libvirt", "uri", f.cfg.URI, "socket", socket)
 	f.Reattach(ctx, "")
 	keepFacades := f.cfg.Facades && !isModular(socket)
+	f.work.Lock()
 	f.facades.forget()
+	f.work.Unlock()
 	return f.loop(ctx, s, keepFacades)
 }
 
@@ -181,14 +187,8 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 	defer ticker.Stop()
 	networks := true
 	for {
-		due, err := f.refresh(ctx, s)
-		if err != nil {
+		if err := f.catchUp(ctx, s, networks, keepFacades); err != nil {
 			return err
-		}
-		if keepFacades && (networks || due) {
-			if err := f.facades.reconcile(ctx, s); err != nil {
-				return err
-			}
 		}
 		networks = false
 		select {
@@ -201,6 +201,17 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 			return ctx.Err()
 		}
 	}
+}
+
+// catchUp does what is due, and with networks compares facades in any case.
+func (f *Follower) catchUp(ctx context.Context, s *session, networks, keepFacades bool) error {
+	f.work.Lock()
+	defer f.work.Unlock()
+	due, err := f.refresh(ctx, s)
+	if err != nil || !keepFacades || !networks && !due {
+		return err
+	}
+	return f.facades.reconcile(ctx, s)
 }
 
 // list reads the interfaces of all active domains.
@@ -281,15 +292,25 @@ func (f *Follower) Reattach(ctx context.Context, bridge string) {
 		if !n.Active || n.Bridge == "" || bridge != "" && n.Bridge != bridge {
 			continue
 		}
-		for _, i := range f.Interfaces() {
-			if i.Target == "" || i.Network != n.Name && (i.Network != "" || i.Bridge != n.Bridge) {
-				continue
-			}
-			if err := f.cfg.Attach(ctx, n.Bridge, i.Target); err != nil && ctx.Err() == nil {
-				f.log.Warn("put domain back on its network", "network", n.Name, "domain", i.Domain, "link", i.Target, "err", err)
-			}
+		links := f.linksOf(n.Name, n.Bridge)
+		if len(links) == 0 {
+			continue
+		}
+		if err := f.cfg.Attach(ctx, n.Bridge, links); err != nil && ctx.Err() == nil {
+			f.log.Warn("put domains back on their network", "network", n.Name, "err", err)
 		}
 	}
+}
+
+// linksOf are the links of domains on a network, or by no network's name on
+// its bridge.
+func (f *Follower) linksOf(network, bridge string) (links []string) {
+	for _, i := range f.Interfaces() {
+		if i.Target != "" && (i.Network == network || i.Network == "" && i.Bridge == bridge) {
+			links = append(links, i.Target)
+		}
+	}
+	return links
 }
 
 // target is the driver and the socket that the URI means.

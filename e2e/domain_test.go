@@ -28,7 +28,7 @@ func (s *site) ports(t *testing.T) []string {
 func (s *site) waitPorts(t *testing.T, want int) []string {
 	t.Helper()
 	var got []string
-	lab.Eventually(t, 20*time.Second, "the number of ports", func() bool { got = s.ports(t); return len(got) == want })
+	lab.Eventually(t, time.Minute, "the number of ports", func() bool { got = s.ports(t); return len(got) == want })
 	connections := strings.Count(s.ctl(t, "net-dumpxml", "default", "--xpath", "/network/@connections"), `connections="`+string(rune('0'+want))+`"`)
 	if (connections == 1) != (want > 0) {
 		t.Errorf("with %d ports:\n%s", want, s.ctl(t, "net-dumpxml", "default"))
@@ -40,7 +40,7 @@ func (s *site) waitPorts(t *testing.T, want int) []string {
 func (s *site) waitMACs(t *testing.T, want map[string][]string) {
 	t.Helper()
 	var got map[string][]string
-	lab.Eventually(t, 20*time.Second, "virbr0.macs", func() bool {
+	lab.Eventually(t, time.Minute, "virbr0.macs", func() bool {
 		text, err := s.ReadFile("/var/lib/libvirt/dnsmasq/virbr0.macs")
 		if err != nil {
 			return false

@@ -25,12 +25,13 @@ type liveNetwork struct {
 	random           *rand.Rand
 	dev, nat         string
 	stp, mtu, domain string
+	mac              string
 	dns, dhcp, more  string
 	hosts            int
 }
 
 func newLiveNetwork() *liveNetwork {
-	return &liveNetwork{random: rand.New(rand.NewPCG(7, 7)), stp: "stp='off'"}
+	return &liveNetwork{random: rand.New(rand.NewPCG(7, 7)), stp: "stp='off'", mac: "52:54:00:77:77:77"}
 }
 
 // String is the network's XML.
@@ -41,7 +42,7 @@ func (n *liveNetwork) String() string {
   <forward mode='nat'` + n.dev + `>` + n.nat + `</forward>
   <bridge name='virbr7' ` + n.stp + `/>
   ` + n.mtu + `
-  <mac address='52:54:00:77:77:77'/>
+  <mac address='` + n.mac + `'/>
   ` + n.domain + n.dns + `
   <ip address='192.168.77.1' netmask='255.255.255.0'>
     <dhcp>
@@ -60,7 +61,7 @@ func (n *liveNetwork) pick(of ...string) string { return of[n.random.IntN(len(of
 func (n *liveNetwork) edit() []string {
 	n.hosts++
 	i := n.hosts
-	switch n.random.IntN(12) {
+	switch n.random.IntN(13) {
 	case 0:
 		return []string{"add", "ip-dhcp-host", fmt.Sprintf("<host mac='52:54:00:99:00:%02x' name='h%d' ip='192.168.77.%d'/>", i, i, 100+i)}
 	case 1:
@@ -88,6 +89,8 @@ func (n *liveNetwork) edit() []string {
 		n.dns = n.pick("", "<dns enable='no'/>", "<dns><txt name='a' value='b'/></dns>")
 	case 10:
 		n.dhcp = n.pick("", "<host mac='52:54:00:99:99:99' ip='192.168.77.250'/>", "<bootp file='x'/>")
+	case 11:
+		n.mac = n.pick("52:54:00:77:77:77", "52:54:00:77:77:88")
 	default:
 		n.more = n.pick("", "<ip address='10.77.0.1' prefix='16'/>", "<ip address='10.77.0.1' prefix='16'/><ip address='10.78.0.1' prefix='24'/>",
 			"<route address='10.99.0.0' prefix='16' gateway='192.168.77.2'/>")

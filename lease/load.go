@@ -41,7 +41,7 @@ func (s *Store) repair(data []byte, found scanned) error {
 			return err
 		}
 		s.log.Error("lease file is damaged, kept what is whole", "path", s.path,
-			"leases", len(found.entries), "lost_bytes", found.lost, "saved", saved)
+			"leases", len(found.entries), "lost_bytes", found.lost+len(data)-found.end, "saved", saved)
 		return s.rewriteWhole()
 	case found.end < len(data):
 		s.log.Warn("lease file ends in half a record, cut it off", "path", s.path,

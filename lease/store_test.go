@@ -227,6 +227,22 @@ func TestDamageInsideCostsOnlyWhatItHit(t *testing.T) {
 	}
 }
 
+func TestLogSaysHowMuchOfADamagedFileIsLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leases.db")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("garbage "), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := OpenStore(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if !strings.Contains(log.String(), "leases=0 lost_bytes=800") {
+		t.Errorf("log says %q", log.String())
+	}
+}
+
 func TestFileOfALaterVersionIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
 	frame := appendFrame([]byte(fileHeader), entry{kind: 99, network: network})
@@ -259,7 +275,9 @@ func TestLeaseThatCannotBeWrittenIsTakenBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
 	s := open(t, path)
 	table := s.Table(network)
-	before := []Lease{numbered(1), numbered(2)}
+	// So many that the file is larger than what the test program itself
+	// writes anywhere while the limit holds.
+	before := numberedUpTo(2000)
 	mustPut(t, table, before...)
 	feed := table.Subscribe()
 	size := fileSize(t, path)
@@ -267,7 +285,7 @@ func TestLeaseThatCannotBeWrittenIsTakenBack(t *testing.T) {
 	// Half a record can still be written.
 	restore := limitFileSize(t, uint64(size+30))
 	moved := numbered(1)
-	moved.Addr, moved.Hostname = addr("10.0.0.77"), "host-2"
+	moved.Addr, moved.Hostname = addr("10.200.0.77"), "host-2"
 	err := put(table, moved)
 	restore()
 	if err == nil {
@@ -287,13 +305,13 @@ func TestLeaseThatCannotBeWrittenIsTakenBack(t *testing.T) {
 	}
 
 	// With space again, all goes on, also after a restart.
-	mustPut(t, table, numbered(3))
+	mustPut(t, table, numbered(2001))
 	if changes, _ := feed.Next(t.Context()); len(changes) != 1 {
 		t.Errorf("changes: %v", changes)
 	}
 	s.Close()
 	s = open(t, path)
-	if diff := cmp.Diff(append(before, numbered(3)), s.Table(network).Leases(), addrs); diff != "" {
+	if diff := cmp.Diff(append(before, numbered(2001)), s.Table(network).Leases(), addrs); diff != "" {
 		t.Errorf("leases after reopening (-want +got):\n%s", diff)
 	}
 }

@@ -3,7 +3,9 @@ package network
 import (
 	"context"
 
+	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/tftp"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
 // bootFiles asks for the TFTP server, one part for each address. A root that
@@ -29,4 +31,23 @@ func (w *wanted) bootFiles() {
 			}, nil
 		})
 	}
+}
+
+// saveBoot is saveBoth for metadata that says what computers boot: it takes
+// effect at once, and is refused if it means nothing.
+func (m *Manager) saveBoot(e *entry, live, config *xmlnet.Network) (err error) {
+	var change edit
+	if config != e.config {
+		if err := plan.CheckBoot(config); err != nil {
+			return err
+		}
+		change.config = config
+	}
+	if live != e.live {
+		if change.plan, err = m.planLive(m.ctx, live, e.live); err != nil {
+			return err
+		}
+		change.live = live
+	}
+	return m.commit(m.ctx, e, change)
 }

@@ -29,6 +29,9 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 	if err := plan.CheckOptions(n); err != nil {
 		return nil, err
 	}
+	if err := plan.CheckBoot(n); err != nil {
+		return nil, err
+	}
 	return n, m.checkPool(n)
 }
 

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -32,6 +33,9 @@ func (m *Manager) DefineLive(ctx context.Context, doc []byte, validate bool) (Re
 	}
 	live, err := m.expandPool(n.Clone())
 	if err != nil {
+		return Ref{}, err
+	}
+	if err := e.ports.stay(live); err != nil {
 		return Ref{}, err
 	}
 	p, err := m.planLive(ctx, live, e.live)
@@ -74,4 +78,35 @@ func sameBridge(n, live *xmlnet.Network) error {
 		return invalid("the bridge name of network '%s' cannot change from '%s' to '%s' while it is active", live.Name, live.Bridge.Name, n.Bridge.Name)
 	}
 	return nil
+}
+
+// stay refuses n in place of the network's definition if a port would lose what
+// it has: its device of the pool, or the rate that it is guaranteed.
+func (p *ports) stay(n *xmlnet.Network) error {
+	_, used := p.connections()
+	for dev, count := range used {
+		has := slices.Contains(n.Forward.Interfaces, dev) ||
+			slices.ContainsFunc(n.Forward.Addresses, func(a xmlnet.PCIAddress) bool { return a.String() == dev })
+		if !has {
+			return invalid("unable to delete interface '%s' in network '%s'. It is currently being used by %d domains.", dev, n.Name, count)
+		}
+	}
+	var most uint64
+	if b := n.Bandwidth; b != nil && b.Inbound != nil {
+		most = max(b.Inbound.Peak, b.Inbound.Average)
+	}
+	if floors := p.floorSum(); floors > most {
+		return invalid("the inbound bandwidth of network '%s' is less than what its ports are guaranteed: %d of %d", n.Name, most, floors)
+	}
+	return nil
+}
+
+// floorSum is the rate in KiB/s that the ports are guaranteed together.
+func (p *ports) floorSum() uint64 {
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pool.FloorSum
 }

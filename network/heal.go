@@ -63,6 +63,7 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 		case err == nil && e.services != nil && e.services.stale:
 			e.services.restart(e.plan)
 		}
+		m.adoptFloors(ctx, e)
 		m.adoptRegistration(ctx, e)
 	}
 }

@@ -23,6 +23,8 @@ type Host interface {
 	ApplyBridge(ctx context.Context, want bridge.Config) error
 	// TuneBridge sets what is wanted on a bridge that need not be ours.
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
+	// SetFloors makes a bridge guarantee rates to ports.
+	SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
@@ -73,6 +75,10 @@ func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 
 func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {
 	return k.links.Tune(ctx, want)
+}
+
+func (k *kernel) SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error {
+	return k.links.SetFloors(ctx, link, limit, floors)
 }
 
 func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {

@@ -46,6 +46,7 @@ func (f *macFiles) changed(bridge string) {
 func (m *Manager) portsChanged(n *xmlnet.Network) {
 	if n.Forward.Mode.OwnBridge() {
 		m.macs.changed(n.Bridge.Name)
+		m.watch.changed(n.Bridge.Name)
 	}
 }
 

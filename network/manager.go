@@ -37,6 +37,9 @@ type Config struct {
 	Hook string
 	// Sysfs is where sysfs is mounted, "" for /sys.
 	Sysfs string
+	// QueryRate is how many DNS queries a second one guest may have forwarded,
+	// 0 for any number.
+	QueryRate int
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
@@ -50,6 +53,7 @@ type Manager struct {
 	resolver *dns.Resolver
 	events   broker
 	macs     *macFiles
+	watch    portWatch
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client

@@ -26,11 +26,13 @@ import (
 type nsHost struct {
 	Host
 	ns *kerneltest.NS
+	// calling is told of some calls before they are made.
+	calling func(method string)
 }
 
 func openHost(t *testing.T, ns *kerneltest.NS) nsHost {
 	t.Helper()
-	h := nsHost{ns: ns}
+	h := nsHost{ns: ns, calling: func(string) {}}
 	ns.Do(func() {
 		host, err := OpenKernel(slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -57,7 +59,13 @@ func (h nsHost) TuneBridge(ctx context.Context, want bridge.Tuning) (err error) 
 	return err
 }
 
+func (h nsHost) SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) (err error) {
+	h.ns.Do(func() { err = h.Host.SetFloors(ctx, link, limit, floors) })
+	return err
+}
+
 func (h nsHost) RemoveBridge(ctx context.Context, name, owner string) (err error) {
+	h.calling("RemoveBridge")
 	h.ns.Do(func() { err = h.Host.RemoveBridge(ctx, name, owner) })
 	return err
 }
@@ -73,6 +81,7 @@ func (h nsHost) ListenDHCP4(link string, server netip.Addr) (c *dhcpd.Conn4, err
 }
 
 func (h nsHost) ListenDNS(link string, addr netip.Addr) (udp net.PacketConn, tcp net.Listener, err error) {
+	h.calling("ListenDNS")
 	h.ns.Do(func() { udp, tcp, err = h.Host.ListenDNS(link, addr) })
 	return udp, tcp, err
 }
@@ -94,7 +103,8 @@ type site struct {
 	dir string
 	bus string // the system's D-Bus, "" for none
 	*Manager
-	stop func()
+	stop    func()
+	calling func(method string) // as nsHost has it, if not nil
 }
 
 func newSite(t *testing.T) *site {
@@ -107,6 +117,9 @@ func newSite(t *testing.T) *site {
 func (s *site) start() {
 	s.t.Helper()
 	host := openHost(s.t, s.ns)
+	if s.calling != nil {
+		host.calling = s.calling
+	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
 		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
@@ -204,6 +217,26 @@ func TestStartMakesTheNetworkAndDestroyLeavesNothing(t *testing.T) {
 	}
 }
 
+// A daemon killed while it destroys a network must find it again, or nobody
+// takes its bridge away.
+func TestNetworkIsActiveOnDiskUntilItsBridgeIsGone(t *testing.T) {
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	recorded := false
+	s.calling = func(method string) {
+		if method == "RemoveBridge" {
+			recorded = strings.Contains(s.kernelState(), "run/n.xml")
+		}
+	}
+	s.start()
+	ref := s.mustStart(natDoc)
+	if err := s.Destroy(t.Context(), ref.UUID); err != nil {
+		t.Fatal(err)
+	}
+	if !recorded {
+		t.Error("it was not recorded any more when its bridge was about to be removed")
+	}
+}
+
 func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 	tests := []struct {
 		name, prepare, doc string
@@ -212,6 +245,7 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 	}{
 		{"the bridge's name is taken", "ip link add virbr7 type veth peer name x", natDoc, ErrSystem, "error creating bridge interface virbr7: File exists"},
 		{"the subnet is in use", "ip link add e type veth peer name x; ip link set e up; ip addr add 192.168.0.1/16 dev e", natDoc, nil, "in use by interface e: 192.168.77.0/24 overlaps 192.168.0.0/16"},
+		{"no link can have the bridge's name", "true", strings.Replace(natDoc, "virbr7", "sixteenletters16", 1), nil, "\"sixteenletters16\": not a valid link name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -220,7 +254,7 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 			ref := s.mustDefine(tt.doc)
 			before := s.kernelState()
 			err := s.Start(t.Context(), ref.UUID)
-			if err == nil || !strings.Contains(err.Error(), tt.text) || tt.kind != nil && !errors.Is(err, tt.kind) {
+			if err == nil || !strings.HasSuffix(err.Error(), tt.text) || tt.kind != nil && !errors.Is(err, tt.kind) {
 				t.Errorf("got %v, want %q", err, tt.text)
 			}
 			if diff := cmp.Diff(before, s.kernelState()); diff != "" {
@@ -230,6 +264,25 @@ func TestFailedStartLeavesTheHostAsItWas(t *testing.T) {
 				t.Error("the network counts as active")
 			}
 		})
+	}
+}
+
+func TestStartOfAClientThatLeavesIsUndone(t *testing.T) {
+	s := &site{t: t, ns: kerneltest.New(t), dir: t.TempDir()}
+	ctx, leave := context.WithCancel(t.Context())
+	s.calling = func(method string) {
+		if method == "ListenDNS" {
+			leave()
+		}
+	}
+	s.start()
+	ref := s.mustDefine(natDoc)
+	before := s.kernelState()
+	if err := s.Start(ctx, ref.UUID); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, s.kernelState()); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
 	}
 }
 
@@ -529,5 +582,8 @@ func TestEventsComeInOrderToEachSubscriber(t *testing.T) {
 	cancelA()
 	if _, open := <-a; open {
 		t.Error("an event after cancel")
+	}
+	if n := len(s.events.subs); n != 1 {
+		t.Errorf("events are kept for %d subscribers", n)
 	}
 }

@@ -100,7 +100,11 @@ func (m *Manager) SetMetadata(id xmlnet.UUID, d Metadata, a Affect) error {
 			return err
 		}
 	}
-	if err := m.saveBoth(e, live, config); err != nil {
+	save := m.saveBoth
+	if d.URI != nil && *d.URI == xmlnet.BootNamespace {
+		save = m.saveBoot
+	}
+	if err := save(e, live, config); err != nil {
 		return err
 	}
 	change := MetadataChange{Type: d.Type}

@@ -102,10 +102,13 @@ func TestDomainIsRegisteredWithTheHostsResolver(t *testing.T) {
 	}
 	registered := func() (index int) {
 		for i, what := range r.Links() {
-			if what != "~lab.test 2/10.6.0.1 " {
+			switch what {
+			case "~lab.test 2/10.6.0.1 ":
+				index = max(index, i)
+			case "~lab.test ": // on its way
+			default:
 				t.Errorf("link %d: %s", i, what)
 			}
-			index = max(index, i)
 		}
 		return index
 	}

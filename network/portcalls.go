@@ -1,6 +1,9 @@
 package network
 
 import (
+	"cmp"
+	"errors"
+
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -21,73 +24,107 @@ type PortOptions struct {
 // Other errors are *xmlnet.Error: of the document, or of what the network
 // cannot give (see package port).
 func (m *Manager) CreatePort(id xmlnet.UUID, doc []byte, o PortOptions) (Ref, xmlnet.UUID, error) {
-	n, ports, err := m.livePorts(id)
-	if err != nil {
+	a, err := m.active(id)
+	if err != nil && !errors.Is(err, ErrOperationInvalid) {
 		return Ref{}, xmlnet.UUID{}, err
 	}
-	req, warnings, err := port.Parse(doc, o.Validate)
-	if err != nil {
+	req, warnings, parseErr := port.Parse(doc, o.Validate)
+	if err = cmp.Or(parseErr, err); err != nil {
 		return Ref{}, xmlnet.UUID{}, err
-	}
-	if ports == nil {
-		return Ref{}, xmlnet.UUID{}, invalid("network '%s' is not active", n.Name)
 	}
 	for _, w := range warnings {
-		m.log.Warn("port XML has what libvirt does not know; dropped", "network", n.Name, "what", w.String())
+		m.log.Warn("port XML has what libvirt does not know; dropped", "network", a.n.Name, "what", w.String())
 	}
 	decide := port.Assign
 	if o.Reclaim {
 		decide = port.Reclaim
 	}
-	p, err := m.addPort(n, ports, req, decide)
+	p, err := m.addPort(a, req, decide)
 	if err != nil {
 		return Ref{}, xmlnet.UUID{}, err
 	}
-	m.log.Info("port created", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
-	return Ref{Name: n.Name, UUID: n.UUID}, p.UUID, nil
+	m.log.Info("port created", "network", a.n.Name, "domain", p.Owner, "mac", p.MAC.String())
+	return Ref{Name: a.n.Name, UUID: a.n.UUID}, p.UUID, nil
 }
 
-// addPort adds a port in memory and on disk, or not at all. The scripts that
-// want to know of it may refuse it.
-func (m *Manager) addPort(n *xmlnet.Network, ports *ports, req port.Port, decide decision) (*port.Port, error) {
-	p, err := ports.add(n, req, decide)
+// addPort adds a port in memory, on the bridge and on disk, or not at all. The
+// scripts that want to know of it may refuse it.
+func (m *Manager) addPort(a activeNet, req port.Port, decide decision) (*port.Port, error) {
+	p, err := a.ports.add(a.n, req, decide)
 	if err != nil {
 		return nil, err
 	}
-	if err = m.runHook(n, "port-created", "begin", p.FormatAt(1)); err == nil {
-		err = ports.flush(p.UUID)
+	if p.Floor() > 0 {
+		err = m.floorsChanged(a.n, a.ports)
+	}
+	if err == nil {
+		err = m.runHook(a.n, "port-created", "begin", p.FormatAt(1))
+	}
+	if err == nil {
+		err = a.ports.flush(p.UUID)
 	}
 	if err != nil {
-		return nil, ports.undo(p.UUID, err)
+		_, undoErr := m.dropPort(a, p.UUID)
+		return nil, errors.Join(err, undoErr)
 	}
-	m.portsChanged(n)
+	m.portsChanged(a.n)
 	return p, nil
 }
 
-// livePorts returns a network's definition and its ports, nil if it is not
-// active (ErrNotFound).
-func (m *Manager) livePorts(id xmlnet.UUID) (*xmlnet.Network, *ports, error) {
+// dropPort takes a port out of memory, and then off the bridge and the disk.
+func (m *Manager) dropPort(a activeNet, id xmlnet.UUID) (*port.Port, error) {
+	p, err := a.ports.take(id)
+	if err != nil {
+		return nil, err
+	}
+	m.portsChanged(a.n)
+	err = a.ports.flush(id)
+	if p.Floor() > 0 {
+		err = errors.Join(err, m.floorsChanged(a.n, a.ports))
+	}
+	return p, err
+}
+
+// activeNet is an active network as a call about its ports needs it. It may
+// stop meanwhile: then its ports are closed.
+type activeNet struct {
+	n     *xmlnet.Network
+	ports *ports
+}
+
+// active finds an active network (ErrNotFound, ErrOperationInvalid).
+func (m *Manager) active(id xmlnet.UUID) (activeNet, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	e, err := m.lookup(id)
 	if err != nil {
-		return nil, nil, err
+		return activeNet{}, err
 	}
-	return e.current(), e.ports, nil
+	if e.ports == nil {
+		return activeNet{}, invalid("network '%s' is not active", e.ref().Name)
+	}
+	return activeNet{e.live, e.ports}, nil
+}
+
+// withPort finds an active network that may have a port. A port of a network
+// that is not active does not exist (ErrNoPort).
+func (m *Manager) withPort(id, portID xmlnet.UUID) (activeNet, error) {
+	a, err := m.active(id)
+	if errors.Is(err, ErrOperationInvalid) {
+		return a, noPort(portID)
+	}
+	return a, err
 }
 
 // ListPorts returns the ports of an active network (ErrOperationInvalid),
 // sorted by UUID.
 func (m *Manager) ListPorts(id xmlnet.UUID) ([]port.Port, error) {
-	n, ports, err := m.livePorts(id)
+	a, err := m.active(id)
 	if err != nil {
 		return nil, err
 	}
-	if ports == nil {
-		return nil, invalid("network '%s' is not active", n.Name)
-	}
 	var list []port.Port
-	for _, p := range ports.all() {
+	for _, p := range a.ports.all() {
 		list = append(list, *p)
 	}
 	return list, nil
@@ -96,11 +133,11 @@ func (m *Manager) ListPorts(id xmlnet.UUID) ([]port.Port, error) {
 // Port returns a port of a network (ErrNoPort). What it points to must not be
 // changed.
 func (m *Manager) Port(id, portID xmlnet.UUID) (port.Port, error) {
-	_, ports, err := m.livePorts(id)
+	a, err := m.withPort(id, portID)
 	if err != nil {
 		return port.Port{}, err
 	}
-	p, err := ports.get(portID)
+	p, err := a.ports.get(portID)
 	if err != nil {
 		return port.Port{}, err
 	}
@@ -110,29 +147,27 @@ func (m *Manager) Port(id, portID xmlnet.UUID) (port.Port, error) {
 // SetPortBandwidth replaces a port's limits; nil has none. Package port says
 // what is refused.
 func (m *Manager) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error {
-	n, ports, err := m.livePorts(id)
+	a, err := m.withPort(id, portID)
 	if err != nil {
 		return err
 	}
-	if err := ports.retune(n, portID, to); err != nil {
+	if err := a.ports.retune(a.n, portID, to); err != nil {
 		return err
 	}
-	return ports.flush(portID)
+	return errors.Join(m.floorsChanged(a.n, a.ports), a.ports.flush(portID))
 }
 
 // DeletePort removes a port (ErrNoPort).
 func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
-	n, ports, err := m.livePorts(id)
+	a, err := m.withPort(id, portID)
 	if err != nil {
 		return err
 	}
-	p, err := ports.take(portID)
-	if err != nil {
+	p, err := m.dropPort(a, portID)
+	if p == nil {
 		return err
 	}
-	m.portsChanged(n)
-	m.log.Info("port deleted", "network", n.Name, "domain", p.Owner, "mac", p.MAC.String())
-	err = ports.flush(portID)
-	m.logHook(n, m.runHook(n, "port-deleted", "begin", p.FormatAt(1)))
+	m.log.Info("port deleted", "network", a.n.Name, "domain", p.Owner, "mac", p.MAC.String())
+	m.logHook(a.n, m.runHook(a.n, "port-deleted", "begin", p.FormatAt(1)))
 	return err
 }

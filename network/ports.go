@@ -2,7 +2,6 @@ package network
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,13 +16,14 @@ import (
 // networks nor for what goes on on other networks: virtqemud holds a domain's
 // lock meanwhile. These locks are taken last; Manager's may be held.
 //
-// A nil *ports has no ports.
+// A nil *ports counts and lists none.
 type ports struct {
 	dir     state.Dir
 	network string // its name
 
-	// files is held while one port's file is written. mu is taken inside it.
-	files sync.Mutex
+	// files is held while one port's file is written, floors while the kernel
+	// is told of one. mu is taken inside them.
+	files, floors sync.Mutex
 
 	mu     sync.Mutex                 // guards what follows, for moments
 	closed bool                       // the network was stopped
@@ -95,9 +95,6 @@ type decision func(*xmlnet.Network, port.Port, port.PoolState) (port.Port, error
 
 // take takes a port out. It is on disk until flush.
 func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
-	if p == nil {
-		return nil, noPort(id)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.byID[id]
@@ -110,9 +107,6 @@ func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
 
 // retune gives a port another bandwidth, if n can keep what it promises.
 func (p *ports) retune(n *xmlnet.Network, id xmlnet.UUID, to *xmlnet.Bandwidth) error {
-	if p == nil {
-		return noPort(id)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.byID[id]
@@ -156,9 +150,6 @@ func (p *ports) close() error {
 
 // get finds a port (ErrNoPort).
 func (p *ports) get(id xmlnet.UUID) (*port.Port, error) {
-	if p == nil {
-		return nil, noPort(id)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if found := p.byID[id]; found != nil {
@@ -203,12 +194,4 @@ func (p *ports) connections() (int, map[string]int) {
 		byDev[dev] = n
 	}
 	return len(p.byID), byDev
-}
-
-// undo takes back add.
-func (p *ports) undo(id xmlnet.UUID, err error) error {
-	if _, gone := p.take(id); gone != nil {
-		return err
-	}
-	return errors.Join(err, p.flush(id))
 }

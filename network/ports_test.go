@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
+	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/state"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
@@ -372,6 +376,152 @@ func BenchmarkCreateAndDeletePort(b *testing.B) {
 		}
 		if err := m.DeletePort(n.UUID, portID(1)); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+const floorDoc = `<network><name>n</name><bridge name='virbr7'/><bandwidth><inbound average='1000' peak='2000'/></bandwidth>
+<ip address='192.168.77.1' netmask='255.255.255.0'/></network>`
+
+func floorPort(n, floor int) []byte {
+	return portDoc(n, "vm", portMAC, fmt.Sprintf("<bandwidth><inbound average='500' floor='%d'/></bandwidth>", floor))
+}
+
+// classes are the traffic classes of the ports on virbr7, with their rates.
+func (s *site) classes() string {
+	var found []string
+	for line := range strings.Lines(s.ns.Run(s.t, "tc class show dev virbr7")) {
+		words := strings.Fields(line)
+		if id := words[2]; id != "1:1" && id != "1:2" {
+			found = append(found, id+" "+words[slices.Index(words, "rate")+1])
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, ", ")
+}
+
+func TestFloorsAreKeptOnTheBridge(t *testing.T) {
+	s := newSite(t)
+	ref := s.mustStart(floorDoc)
+	check := func(when, want string) {
+		t.Helper()
+		if got := s.classes(); got != want {
+			t.Errorf("%s: classes %q, want %q", when, got, want)
+		}
+	}
+	s.mustPort(ref.UUID, floorPort(1, 300))
+	s.mustPort(ref.UUID, floorPort(2, 400))
+	check("two ports", "1:3 2400Kbit, 1:4 3200Kbit")
+	if _, _, err := s.CreatePort(ref.UUID, floorPort(3, 1301), PortOptions{}); err == nil {
+		t.Error("more was promised than there is")
+	}
+	check("a refused port", "1:3 2400Kbit, 1:4 3200Kbit")
+	if err := s.SetPortBandwidth(ref.UUID, portID(1), &xmlnet.Bandwidth{Inbound: &xmlnet.Rate{Floor: 100}}); err != nil {
+		t.Fatal(err)
+	}
+	check("a changed floor", "1:3 800Kbit, 1:4 3200Kbit")
+	if err := s.SetPortBandwidth(ref.UUID, portID(1), nil); err != nil {
+		t.Fatal(err)
+	}
+	check("a floor taken away", "1:4 3200Kbit")
+	s.stop()
+	s.ns.Run(t, "ip link del virbr7")
+	s.start()
+	check("a new bridge", "1:4 3200Kbit")
+	if err := s.DeletePort(ref.UUID, portID(2)); err != nil {
+		t.Fatal(err)
+	}
+	check("no port", "")
+}
+
+func TestHookMayRefuseAPort(t *testing.T) {
+	s := newSite(t)
+	dir := t.TempDir()
+	hook := filepath.Join(dir, "network")
+	script := "#!/bin/sh\ncat >>" + dir + "/said\necho $@ >>" + dir + "/said\ngrep -q 52:54:00:00:00:02 " + dir + "/said && exit 1 || exit 0\n"
+	if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.Hook = hook
+	ref := s.mustStart(isolatedDoc)
+	s.mustPort(ref.UUID, portDoc(1, "vm", portMAC, ""))
+	if err := s.DeletePort(ref.UUID, portID(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.CreatePort(ref.UUID, portDoc(2, "vm", "52:54:00:00:00:02", ""), PortOptions{}); !errors.Is(err, ErrHook) {
+		t.Errorf("got %v", err)
+	}
+	if n := s.connections(ref.UUID); n != 0 || s.portFiles() != "" {
+		t.Errorf("%d connections after a refusal, files:\n%s", n, s.portFiles())
+	}
+	said, err := os.ReadFile(dir + "/said")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"i port-created begin -\n", "i port-deleted begin -\n", "\n  <networkport>\n", "\n  </networkport>\n</hookData>\n"} {
+		if !strings.Contains(string(said), want) {
+			t.Errorf("the script did not get %q:\n%s", want, said)
+		}
+	}
+}
+
+// ask asks the network's resolver for the address of a name.
+func (s *site) ask(name string) string {
+	return strings.TrimSpace(s.ns.Run(s.t, "dig +short +tries=1 +time=2 @192.168.77.1 "+name+" A || true"))
+}
+
+func TestDomainsNameLeasesWithoutAHostName(t *testing.T) {
+	s := newSite(t)
+	ref := s.mustStart(natDoc)
+	table := s.byID[ref.UUID].leases
+	hold := func(addr, mac, hostname string) {
+		t.Helper()
+		hw, err := net.ParseMAC(mac)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := lease.Lease{Addr: netip.MustParseAddr(addr), MAC: hw, ClientID: hw, Hostname: hostname, Expiry: time.Now().Add(time.Hour)}
+		done := make(chan error, 1)
+		if err := table.Bind(l, func(err error) { done <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	resolves := func(name, want string) {
+		t.Helper()
+		kerneltest.Wait(t, 5*time.Second, name+" to be "+want, func() bool { return s.ask(name) == want })
+	}
+	s.mustPort(ref.UUID, portDoc(1, "silent", portMAC, ""))
+	hold("192.168.77.3", portMAC, "")
+	resolves("silent", "192.168.77.3")
+	hold("192.168.77.4", "52:54:00:00:00:02", "spoken")
+	s.mustPort(ref.UUID, portDoc(2, "domain2", "52:54:00:00:00:02", ""))
+	resolves("spoken", "192.168.77.4")
+	hold("192.168.77.5", "52:54:00:00:00:03", "")
+	s.mustPort(ref.UUID, portDoc(3, "late", "52:54:00:00:00:03", ""))
+	resolves("late", "192.168.77.5")
+	if got := s.ask("domain2"); got != "" {
+		t.Errorf("the domain of a guest with a name resolves to %s", got)
+	}
+	if err := s.DeletePort(ref.UUID, portID(1)); err != nil {
+		t.Fatal(err)
+	}
+	resolves("silent", "")
+	s.stop()
+	s.start()
+	resolves("late", "192.168.77.5")
+	resolves("silent", "")
+}
+
+func TestOnlyPlainDomainNamesAreHostNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"web-1": true, "W": true, "": false, "www.example.org": false, "a b": false, "-a": false, "a-": false, "ä": false,
+		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
+	} {
+		if isLabel(name) != want {
+			t.Errorf("%q: %v", name, !want)
 		}
 	}
 }

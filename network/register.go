@@ -41,6 +41,9 @@ func (m *Manager) changeRegistration(ctx context.Context, e *entry, was, p *plan
 	if was.Register.Equal(p.Register) {
 		return nil
 	}
+	if p.Register == nil && e.registered == 0 {
+		return nil // it was to be registered, and could not be
+	}
 	if p.Register == nil {
 		return m.setRegistered(e, 0, m.resolved.Revert(ctx, e.registered))
 	}

@@ -67,6 +67,9 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.changeLinks(ctx, e.plan, p); err != nil {
 		return err
 	}
+	if err := m.applyFloors(ctx, p, e.ports); err != nil {
+		return err
+	}
 	if err := m.changeZone(ctx, e.plan, p); err != nil {
 		return err
 	}
@@ -83,6 +86,7 @@ func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
 	return errors.Join(
 		m.host.ApplyRules(ctx, m.ruleset(nil)),
 		m.changeLinks(ctx, p, e.plan),
+		m.applyFloors(ctx, e.plan, e.ports),
 		m.changeZone(ctx, p, e.plan),
 		m.changeRegistration(ctx, e, p, e.plan),
 		m.cfg.Dir.SaveActive(e.live))

@@ -176,6 +176,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		if err := m.applyLinks(ctx, e.plan); err != nil {
 			m.log.Error("apply bridge", "network", e.live.Name, "link", e.plan.Link(), "err", err)
 		}
+		m.adoptFloors(ctx, e)
 		m.adoptZone(ctx, e)
 		services := m.serveLater(e, e.live, e.plan)
 		m.mu.Lock()

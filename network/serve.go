@@ -48,21 +48,23 @@ func (w *wanted) follow(key string, run func(context.Context)) {
 // resolver asks for the DNS server, one part for each address, and for what
 // gives it the leases' names.
 func (w *wanted) resolver() {
-	cfg := w.plan.DNS
-	if cfg == nil {
+	if w.plan.DNS == nil {
 		return
 	}
+	cfg := *w.plan.DNS
+	cfg.QueryRate = w.m.cfg.QueryRate
 	srv, known := w.have.dns, w.have.names
 	if srv == nil {
-		srv = dns.NewServer(w.m.log, *cfg, w.m.resolver)
+		srv = dns.NewServer(w.m.log, cfg, w.m.resolver)
 		known = newNames(srv)
 	}
 	w.next.dns, w.next.names = srv, known
 	w.configure = append(w.configure, func() {
-		srv.SetConfig(*cfg)
-		known.reset(*cfg, w.plan.Names)
+		srv.SetConfig(cfg)
+		known.reset(cfg, w.plan.Names)
 	})
 	w.follow("names of leases", func(ctx context.Context) { followLeases(ctx, w.log, w.e.leases, known) })
+	w.follow("names of domains", func(ctx context.Context) { w.m.followOwners(ctx, cfg.Link, known) })
 	for _, addr := range cfg.Addrs {
 		w.add("DNS "+addr.String(), func() (server, error) { return w.m.openDNS(srv, cfg.Link, addr) })
 	}

@@ -197,12 +197,14 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 }
 
 // stop takes down what start brought up, past errors: the network is inactive
-// afterwards, and what could not be removed is in the error.
+// afterwards, and what could not be removed is in the error. That it is active
+// is on disk until its links are gone, so that a daemon killed in between
+// leaves no bridge behind that the next one does not know.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
-	errs := []error{m.cfg.Dir.RemoveActive(ref.Name), e.ports.close()}
+	errs := []error{e.ports.close()}
 	s.stop(errEnded)
-	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p))
+	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p), m.cfg.Dir.RemoveActive(ref.Name))
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}

@@ -64,6 +64,8 @@ func (m *Manager) Update(ctx context.Context, id xmlnet.UUID, u xmlnet.Update, a
 	}
 	var change edit
 	if a&AffectLive != 0 {
+		_, used := e.ports.connections()
+		u.InUse = func(dev string) int { return used[dev] }
 		if change.live, err = m.updated(e.live, u); err != nil {
 			return err
 		}

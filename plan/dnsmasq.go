@@ -8,6 +8,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/dnsmasq"
+	"github.com/vnetmgr/vnetmgr/tftp"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -50,8 +51,8 @@ func fits(n *xmlnet.Network, o *dnsmasq.Options) error {
 			errs = append(errs, r.Place.Errorf("the range is in no subnet of the network"))
 		}
 	}
-	if o.TFTP || o.TFTPRoot != "" {
-		errs = append(errs, errors.New("dnsmasq:option enable-tftp, tftp-root: use the definition's tftp element"))
+	if o.TFTP && o.TFTPRoot == "" && makeTFTP(n) == nil {
+		errs = append(errs, errors.New("dnsmasq:option enable-tftp: only with tftp-root, or a tftp element in the definition"))
 	}
 	return errors.Join(errs...)
 }
@@ -82,8 +83,14 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DHCP4 != nil {
 		addToDHCP(o, p.DHCP4)
 	}
+	if o.TFTPRoot != "" && (o.TFTP || p.TFTP != nil) {
+		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
+	}
 	if o.NoDNS {
 		p.DNS, p.Names = nil, nil
+	}
+	if (o.TFTP || p.TFTP != nil) && o.TFTPRoot != "" {
+		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
 	}
 	if p.DNS != nil {
 		addToDNS(n, o, p.DNS)

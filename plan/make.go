@@ -46,6 +46,9 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if err := addOptions(n, p); err != nil {
 		return nil, err
 	}
+	if err := addBoot(n, p); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

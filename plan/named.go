@@ -18,12 +18,12 @@ func makeTuning(n *xmlnet.Network) *bridge.Tuning {
 	}
 }
 
-// Units of the definition's rates and bursts, in bytes. libvirt hands the
-// numbers to tc, which reads "kbps" as 1000 bytes per second, but "kb" of a
-// burst as 1024 bytes.
+// Units of XML's rates and bursts, in bytes. libvirt hands the numbers to tc,
+// which reads "kbps" as 1000 bytes per second, but "kb" of a burst as 1024
+// bytes.
 const (
-	rateUnit  = 1000
-	burstUnit = 1024
+	RateUnit  = 1000
+	BurstUnit = 1024
 )
 
 func makeBandwidth(b *xmlnet.Bandwidth) *bridge.Bandwidth {
@@ -37,5 +37,5 @@ func makeRate(r *xmlnet.Rate) *bridge.Rate {
 	if r == nil {
 		return nil
 	}
-	return &bridge.Rate{Average: r.Average * rateUnit, Peak: r.Peak * rateUnit, Burst: r.Burst * burstUnit}
+	return &bridge.Rate{Average: r.Average * RateUnit, Peak: r.Peak * RateUnit, Burst: r.Burst * BurstUnit}
 }

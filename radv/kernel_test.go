@@ -175,10 +175,12 @@ Retransmit time           :  unspecified (0x00000000)
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := start(t, tc.cfg).guest(t)
-			kerneltest.Wait(t, 10*time.Second, "an address to ask from", func() bool {
-				return strings.Contains(g.Run(t, "ip -6 addr show dev eth0 scope link "), "inet6 fe80:")
+			var out string
+			// It fails until the guest's address is ready to be asked from.
+			kerneltest.Wait(t, 20*time.Second, "an answer", func() bool {
+				out = g.Run(t, "rdisc6 -1 -r 1 -w 2000 eth0 || :")
+				return strings.Contains(out, " from ")
 			})
-			out := g.Run(t, "rdisc6 -1 -r 5 -w 2000 eth0")
 			_, got, _ := strings.Cut(strings.ReplaceAll(out, " \n", "\n"), "...\n")
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("rdisc6 (-want +got):\n%s", diff)

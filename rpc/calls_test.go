@@ -472,6 +472,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 	system.Int1 = 22
 	errno := refusal(19, 38, "", "open: permission denied")
 	errno.Int1 = int32(syscall.EACCES)
+	noName := wire.Error{Code: 21, Domain: 19, Message: ptr("missing name information"), Level: 2,
+		Str1: ptr("missing name information"), Int1: -1, Int2: -1}
 	for _, tt := range []struct {
 		err  error
 		want wire.Error
@@ -489,7 +491,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&xmlnet.Error{Kind: xmlnet.XMLError, Text: "why"}, refusal(19, 27, "XML error: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.XMLDetail, Text: "why"}, refusal(19, 35, "", "why")},
 		{&xmlnet.Error{Kind: xmlnet.InternalError, Text: "why"}, refusal(19, 1, "internal error: ", "why")},
-		{&xmlnet.Error{Kind: xmlnet.NoName, Text: "why"}, refusal(19, 21, "missing name information in ", "why")},
+		{&xmlnet.Error{Kind: xmlnet.NoName, Text: "why"}, noName},
 		{&xmlnet.Error{Kind: xmlnet.ConfigUnsupported, Text: "why"}, refusal(19, 67, "unsupported configuration: ", "why")},
 		{&xmlnet.Error{Kind: xmlnet.SystemError, Text: "why"}, refusal(19, 38, "", "why")},
 		{&xmlnet.Error{Kind: xmlnet.Overflow, Text: "why"}, refusal(19, 82, "numerical overflow: ", "why")},

@@ -146,6 +146,9 @@ func xmlFailure(e *xmlnet.Error) *wire.Error {
 	if !ok {
 		code = wire.CodeXMLError
 	}
+	if code == wire.CodeNoName { // libvirt gives it no detail
+		return failure(wire.FromNetwork, code, "")
+	}
 	return failure(wire.FromNetwork, code, e.Text)
 }
 

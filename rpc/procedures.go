@@ -28,6 +28,8 @@ func newPrograms() programs {
 func ownProcedures() procedures {
 	return procedures{
 		wire.OwnDefineLive: handle(writing("DEFINE_LIVE"), (*client).defineLive),
+		wire.OwnAdopt:      handle(writing("ADOPT"), (*client).adopt),
+		wire.OwnRelease:    handle(writing("RELEASE"), (*client).release),
 	}
 }
 

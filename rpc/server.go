@@ -61,6 +61,10 @@ type Options struct {
 	KeepaliveInterval time.Duration
 	KeepaliveCount    int
 
+	// Adopt and Release move a network between libvirt's own driver and ours,
+	// or with dryRun say how; nil if there is no libvirt.
+	Adopt, Release func(ctx context.Context, name string, dryRun bool) (string, error)
+
 	AuthTimeout  time.Duration // from connecting to being authenticated (10 s)
 	WriteTimeout time.Duration // for a client to take one frame (30 s)
 

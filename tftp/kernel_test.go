@@ -48,7 +48,7 @@ func bridged(t *testing.T, root string) (host, guest *kerneltest.NS) {
 
 func TestClientsOfTheDistributionGetABigFile(t *testing.T) {
 	root := t.TempDir()
-	want := random(8 << 20)
+	want := random(4 << 20)
 	write(t, filepath.Join(root, "dir", "vmlinuz"), want)
 	_, guest := bridged(t, root)
 	for name, command := range map[string]string{

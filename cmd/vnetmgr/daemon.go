@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -24,6 +26,7 @@ import (
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
 func runDaemon(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("vnetmgr daemon", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller prints the error
 	config := flags.String("config", defaultSettings, "settings `file`")
 	socket := flags.String("socket", os.Getenv("VNETMGR_SOCKET"), "serve on `path` and path-ro, rather than in the settings' run_dir")
 	if err := flags.Parse(args); err != nil {
@@ -70,9 +73,18 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
 		SystemBus:  s.SystemBus,
+		QueryRate:  s.DNSQueryRate,
 	})
+	links, err := bridge.Open()
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	follower := newFollower(log, s, manager, links)
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
+		Adopt:      follower.Adopt,
+		Release:    follower.Release,
 		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
@@ -80,7 +92,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		for _, l := range listeners {
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
 		}
-		group.Go(func() error { return followLibvirt(ctx, log, s, manager) })
+		group.Go(func() error { return followLibvirt(ctx, s, follower, manager, links) })
 		log.Info("ready", "version", version)
 		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
 			log.Warn("tell systemd", "err", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,28 +13,31 @@ import (
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
+// newFollower returns the follower of the host's libvirt.
+func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *bridge.Conn) *domain.Follower {
+	return domain.New(log, networks{manager}, domain.Config{
+		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
+		Attach: func(ctx context.Context, bridge string, ports []string) error {
+			return manager.Exclusively(func() error { return links.PutBack(ctx, bridge, ports) })
+		},
+		StatusDir: s.DNSMasqDir,
+		KeepDir:   filepath.Join(s.StateDir, "adopted"),
+	})
+}
+
 // followLibvirt follows the host's libvirt until ctx ends: domains whose
 // bridge was made anew are put back on it, and libvirt shows our networks.
 // What goes wrong with libvirt is logged, and ends nothing of ours.
-func followLibvirt(ctx context.Context, log *slog.Logger, s settings, manager *network.Manager) error {
+func followLibvirt(ctx context.Context, s settings, follower *domain.Follower, manager *network.Manager, links *bridge.Conn) error {
 	if s.LibvirtURI == "" {
 		return nil
 	}
-	links, err := bridge.Open()
-	if err != nil {
-		return err
-	}
-	defer links.Close()
 	changes, err := links.Events(ctx)
 	if err != nil {
 		return err
 	}
 	events, cancel := manager.Subscribe()
 	defer cancel()
-	follower := domain.New(log, networks{manager}, domain.Config{
-		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
-		Attach: links.AttachPort,
-	})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return follower.Run(ctx) })
 	group.Go(func() error {
@@ -107,4 +111,17 @@ func (n networks) Destroy(ctx context.Context, id xmlnet.UUID) error {
 
 func (n networks) SetAutostart(ctx context.Context, id xmlnet.UUID, on bool) error {
 	return n.manager.SetAutostart(ctx, id, on)
+}
+
+func (n networks) Define(ctx context.Context, doc string) (xmlnet.UUID, error) {
+	ref, err := n.manager.Define(ctx, []byte(doc), false)
+	return ref.UUID, err
+}
+
+func (n networks) Undefine(ctx context.Context, id xmlnet.UUID) error {
+	return n.manager.Undefine(ctx, id)
+}
+
+func (n networks) ImportLeases(id xmlnet.UUID, path string) error {
+	return n.manager.ImportLeases(id, path)
 }

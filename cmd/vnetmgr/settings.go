@@ -23,6 +23,7 @@ type settings struct {
 	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
+	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
 }
@@ -44,6 +45,7 @@ func readSettings(path string) (settings, error) {
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
 		SocketGroup:    "libvirt",
+		DNSQueryRate:   5000,
 		LogLevel:       "info",
 		MaxClients:     5000,
 	}

@@ -15,6 +15,23 @@ const (
 // is a Network.
 const OwnDefineLive Proc = 1
 
+// OwnAdopt and OwnRelease move a network between libvirt's own driver and
+// ours. Their arguments are a MoveArgs, their result is text: what was done, a
+// line each.
+const (
+	OwnAdopt   Proc = 20
+	OwnRelease Proc = 21
+)
+
+// MoveArgs names a network; with MoveDryRun nothing is done.
+type MoveArgs struct {
+	Name  string
+	Flags uint32
+}
+
+// MoveDryRun is a flag of MoveArgs.
+const MoveDryRun = 1
+
 // CallOwn is Call for a procedure of ProgramOwn.
 func (c *Conn) CallOwn(ctx context.Context, p Proc, args, ret any) error {
 	return c.call(ctx, Header{Program: ProgramOwn, Version: ProgramOwnVersion, Proc: p, Type: Call}, args, ret)
