@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,6 +39,7 @@ const batchSize = 32
 type receiveBatch struct {
 	headers [batchSize]mmsghdr
 	vectors [batchSize]unix.Iovec
+	names   [batchSize]unix.RawSockaddrLinklayer
 	buffers [batchSize][snapLen]byte
 }
 
@@ -48,13 +50,30 @@ var receiveBatches = sync.Pool{New: func() any {
 		b.vectors[i].SetLen(snapLen - 1) // the parser appends a byte
 		b.headers[i].header.Iov = &b.vectors[i]
 		b.headers[i].header.SetIovlen(1)
+		b.headers[i].header.Name = (*byte)(unsafe.Pointer(&b.names[i]))
 	}
 	return b
 }}
 
-// receive waits for packets and calls f with each; f must not keep them.
-func (c *Conn4) receive(f func(packet []byte)) error {
-	conn, err := c.packets.SyscallConn()
+// wire sends and receives whole packets of one protocol on a link.
+type wire struct {
+	packets  *packet.Conn
+	link     string
+	index    int // the link's
+	protocol uint16
+
+	sendMu sync.Mutex // one sender at a time uses batch
+	batch  *sendBatch
+}
+
+func newWire(ifi *net.Interface, protocol uint16) wire {
+	return wire{link: ifi.Name, index: ifi.Index, protocol: protocol, batch: newSendBatch()}
+}
+
+// receive waits for packets and calls f with each, and with the hardware
+// address that it came from; f must not keep them.
+func (w *wire) receive(f func(packet []byte, from net.HardwareAddr)) error {
+	conn, err := w.packets.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -63,6 +82,9 @@ func (c *Conn4) receive(f func(packet []byte)) error {
 	var errno syscall.Errno
 	if err := conn.Read(func(fd uintptr) bool {
 		b = receiveBatches.Get().(*receiveBatch)
+		for i := range b.headers {
+			b.headers[i].header.Namelen = unix.SizeofSockaddrLinklayer
+		}
 		n, errno = recvmmsg(fd, b.headers[:])
 		if errno == unix.EAGAIN {
 			receiveBatches.Put(b)
@@ -77,7 +99,7 @@ func (c *Conn4) receive(f func(packet []byte)) error {
 		return errno
 	}
 	for i := range n {
-		f(b.buffers[i][:b.headers[i].length])
+		f(b.buffers[i][:b.headers[i].length], b.names[i].Addr[:min(b.names[i].Halen, 8)])
 	}
 	return nil
 }
@@ -92,8 +114,8 @@ func recvmmsg(fd uintptr, headers []mmsghdr) (int, syscall.Errno) {
 	}
 }
 
-// frame4 is a packet on its way to a MAC address, or to a relay.
-type frame4 struct {
+// frame is a packet on its way to a MAC address, or to a relay.
+type frame struct {
 	mac   net.HardwareAddr // nil: broadcast
 	relay netip.Addr       // if valid, b's payload goes to it by UDP
 	b     []byte           // with room for the IP and UDP headers in front
@@ -118,21 +140,22 @@ func newSendBatch() *sendBatch {
 }
 
 // send sends frames in order. A frame that the link refuses is dropped, as it
-// would be on a wire; only the last error is returned.
-func (c *Conn4) send(frames []*frame4) error {
-	c.sendMu.Lock()
-	defer c.sendMu.Unlock()
+// would be on a wire; only the last error is returned. relay sends those that
+// go to a relay.
+func (w *wire) send(frames []*frame, relay func(*frame) error) error {
+	w.sendMu.Lock()
+	defer w.sendMu.Unlock()
 	var last error
 	for len(frames) > 0 {
 		n := 0
 		for n < len(frames) && n < batchSize && !frames[n].relay.IsValid() {
-			c.batch.set(n, c.index, frames[n])
+			w.set(n, frames[n])
 			n++
 		}
 		if n == 0 {
-			last = c.sendRelay(frames[0])
+			last = relay(frames[0])
 			n = 1
-		} else if err := c.sendRaw(n); err != nil {
+		} else if err := w.sendRaw(n); err != nil {
 			last = err
 		}
 		frames = frames[n:]
@@ -140,17 +163,20 @@ func (c *Conn4) send(frames []*frame4) error {
 	return last
 }
 
-func (c *Conn4) sendRelay(f *frame4) error {
+func (c *Conn4) send(frames []*frame) error { return c.wire.send(frames, c.sendRelay) }
+
+func (c *Conn4) sendRelay(f *frame) error {
 	_, err := c.relays.WriteToUDPAddrPort(f.b[ipUDPHeader:], netip.AddrPortFrom(f.relay, serverPort4))
 	return err
 }
 
 // set makes f the batch's i-th packet.
-func (b *sendBatch) set(i, index int, f *frame4) {
+func (w *wire) set(i int, f *frame) {
+	b := w.batch
 	b.vectors[i].Base = &f.b[0]
 	b.vectors[i].SetLen(len(f.b))
 	b.names[i] = unix.RawSockaddrLinklayer{
-		Family: unix.AF_PACKET, Protocol: network16(unix.ETH_P_IP), Ifindex: int32(index), Halen: 6,
+		Family: unix.AF_PACKET, Protocol: network16(w.protocol), Ifindex: int32(w.index), Halen: 6,
 		Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	}
 	if f.mac != nil {
@@ -164,8 +190,8 @@ func network16(n uint16) uint16 {
 }
 
 // sendRaw sends the first n packets of the batch. One that fails is skipped.
-func (c *Conn4) sendRaw(n int) error {
-	conn, err := c.packets.SyscallConn()
+func (w *wire) sendRaw(n int) error {
+	conn, err := w.packets.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -173,7 +199,7 @@ func (c *Conn4) sendRaw(n int) error {
 	sent := 0
 	err = conn.Write(func(fd uintptr) bool {
 		for sent < n {
-			done, errno := sendmmsg(fd, c.batch.headers[sent:n])
+			done, errno := sendmmsg(fd, w.batch.headers[sent:n])
 			switch errno {
 			case 0:
 				sent += done

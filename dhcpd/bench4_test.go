@@ -54,7 +54,7 @@ func BenchmarkHandle4(b *testing.B) {
 			b.Fatal(err)
 		}
 		answer := s.handle4(time.Now(), leases, &r, false)
-		frames4.Put(newFrame4(answer.reply, s.addr))
+		framePool.Put(newFrame4(answer.reply, s.addr))
 	}
 }
 
@@ -107,7 +107,7 @@ func newLoad(b *testing.B, n *lan) *load {
 	guest := kerneltest.New(b)
 	n.host.Veth(b, "port", guest, "eth0")
 	n.host.Run(b, "ip link set port master virbr0")
-	l := &load{conn: &Conn4{batch: newSendBatch()}, ask: map[bool][]byte{}}
+	l := &load{conn: &Conn4{}, ask: map[bool][]byte{}}
 	var ifi *net.Interface
 	var err error
 	guest.Do(func() {
@@ -119,7 +119,7 @@ func newLoad(b *testing.B, n *lan) *load {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.conn.packets.Close() })
-	l.conn.index = ifi.Index
+	l.conn.wire.link, l.conn.index, l.conn.protocol, l.conn.batch = ifi.Name, ifi.Index, unix.ETH_P_IP, newSendBatch()
 	for _, kind := range []bool{false, true} {
 		a := ask{kind: discover, prl: "\x01\x03\x06\x0f"}
 		if kind {
@@ -134,7 +134,7 @@ func newLoad(b *testing.B, n *lan) *load {
 }
 
 // frame is a request of client i.
-func (l *load) frame(i int, requested []byte) *frame4 {
+func (l *load) frame(i int, requested []byte) *frame {
 	b := append([]byte(nil), l.ask[requested != nil]...)
 	binary.BigEndian.PutUint32(b[ipUDPHeader+4:], uint32(i))
 	copy(b[ipUDPHeader+chaddrAt:], macOf6(i))
@@ -142,14 +142,14 @@ func (l *load) frame(i int, requested []byte) *frame4 {
 		at := indexOption(b, 50)
 		copy(b[at+2:], requested)
 	}
-	return &frame4{b: b}
+	return &frame{b: b}
 }
 
 // run has total clients get a lease, so many at a time. One that hears nothing
 // for a while is replaced.
 func (l *load) run(b *testing.B, total, atOnce int) {
 	const clients = 30000
-	var out []*frame4
+	var out []*frame
 	started, done := 0, 0
 	start := func() {
 		out = append(out, l.frame(started%clients, nil))
@@ -165,7 +165,7 @@ func (l *load) run(b *testing.B, total, atOnce int) {
 		}
 		out = out[:0]
 		l.conn.packets.SetReadDeadline(time.Now().Add(time.Second))
-		err := l.conn.receive(func(p []byte) {
+		err := l.conn.receive(func(p []byte, _ net.HardwareAddr) {
 			m := p[ipUDPHeader:]
 			xid := int(binary.BigEndian.Uint32(m[4:]))
 			switch m[headerSize4+2] {

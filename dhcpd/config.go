@@ -26,6 +26,24 @@ type Config4 struct {
 	LogRequests  bool // each request is a line in the log
 }
 
+// Config6 is one network's DHCPv6 service.
+type Config6 struct {
+	Link   string       // the bridge
+	Server netip.Prefix // our address and the subnet's length
+	// DUID names this server to its clients; it must never change (LoadDUID).
+	DUID   []byte
+	Ranges []Range
+	// Reservations may lie outside every range, but only those in the subnet
+	// are served. ClientID is a DUID here.
+	Reservations []Reservation
+	DNS          bool // offer Server as resolver
+	Domain       string
+	// Authoritative offers are taken at once, without waiting for others.
+	Authoritative bool
+	TakenNames    []string // no client may call itself so
+	LogRequests   bool     // each request is a line in the log
+}
+
 // Range is an inclusive range of addresses.
 type Range struct {
 	Start, End netip.Addr
@@ -33,7 +51,8 @@ type Range struct {
 	Tags       []string // of the clients that get an address here
 }
 
-// LeaseTime is a lease's length; the zero value is the default of one hour.
+// LeaseTime is a lease's length; the zero value is the default, of one hour
+// for IPv4 and one day for IPv6.
 type LeaseTime struct {
 	Duration time.Duration
 	Infinite bool

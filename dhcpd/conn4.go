@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -28,16 +27,11 @@ import (
 //     "port unreachable", and sends to relays.
 //   - An ARP socket hears who uses which address, and asks.
 type Conn4 struct {
-	link    string
-	index   int
-	mac     net.HardwareAddr
-	server  netip.Addr
-	packets *packet.Conn
-	relays  *net.UDPConn
-	arp     *packet.Conn
-
-	sendMu sync.Mutex // one sender at a time uses batch
-	batch  *sendBatch
+	wire
+	mac    net.HardwareAddr
+	server netip.Addr
+	relays *net.UDPConn
+	arp    *packet.Conn
 }
 
 // What may wait in the kernel: of requests enough that a burst of clients is
@@ -77,7 +71,7 @@ func listen4(link string, server netip.Addr) (_ *Conn4, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn4{link: link, index: ifi.Index, mac: ifi.HardwareAddr, server: server, batch: newSendBatch()}
+	c := &Conn4{wire: newWire(ifi, unix.ETH_P_IP), mac: ifi.HardwareAddr, server: server}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -116,12 +110,12 @@ const downPoll = 100 * time.Millisecond
 // waitUp waits, if a read failed because the link is down, until it is up
 // again: the sockets go on then. It returns err if it was another error, or
 // if the link is gone or ctx ends.
-func (c *Conn4) waitUp(ctx context.Context, err error) error {
+func (w *wire) waitUp(ctx context.Context, err error) error {
 	if !errors.Is(err, unix.ENETDOWN) {
 		return err
 	}
 	for ctx.Err() == nil {
-		up, stateErr := c.isUp()
+		up, stateErr := w.isUp()
 		if stateErr != nil {
 			return err
 		}
@@ -135,12 +129,12 @@ func (c *Conn4) waitUp(ctx context.Context, err error) error {
 
 // isUp tells whether the link is up. A link that is gone is an error, also
 // when there is another with its name.
-func (c *Conn4) isUp() (up bool, err error) {
-	conn, err := c.packets.SyscallConn()
+func (w *wire) isUp() (up bool, err error) {
+	conn, err := w.packets.SyscallConn()
 	if err != nil {
 		return false, err
 	}
-	ifr, err := unix.NewIfreq(c.link)
+	ifr, err := unix.NewIfreq(w.link)
 	if err != nil {
 		return false, err
 	}
@@ -149,7 +143,7 @@ func (c *Conn4) isUp() (up bool, err error) {
 		if err != nil {
 			return err
 		}
-		if link, ok := name.(*unix.SockaddrLinklayer); !ok || link.Ifindex != c.index {
+		if link, ok := name.(*unix.SockaddrLinklayer); !ok || link.Ifindex != w.index {
 			return unix.ENODEV // the kernel took its index off the socket
 		}
 		return unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifr)

@@ -5,36 +5,28 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
-// maxWaiting bounds the replies that wait for the disk. Further requests are
-// dropped; clients ask again.
-const maxWaiting = 4096
-
 // exchange4 is one server talking through one set of sockets.
 type exchange4 struct {
 	*Server4
+	outbox
 	conn *Conn4
 
 	// Guarded by Server4.mu.
 	probing  probing4
-	replies  []*frame4 // to the packets read together
+	replies  []*frame // to the packets read together
 	warnings limiter
-
-	outMu   sync.Mutex // guards what follows
-	out     []*frame4  // whose leases are on disk
-	sending bool       // sendOut runs
-	ended   bool
-	waiting int // replies that wait for the disk or for sendOut
-	senders sync.WaitGroup
 }
 
 func newExchange4(s *Server4, c *Conn4) *exchange4 {
-	return &exchange4{Server4: s, conn: c, probing: newProbing4(), warnings: newLimiter(time.Minute/4, 8)}
+	return &exchange4{
+		Server4: s, conn: c, probing: newProbing4(), warnings: newLimiter(time.Minute/4, 8),
+		outbox: outbox{debug: s.log, send: c.send, sent: &s.counts.sent, unwritten: &s.counts.unwritten},
+	}
 }
 
 // readRequests answers requests until reading fails.
@@ -59,20 +51,8 @@ func (x *exchange4) flush() {
 	}
 }
 
-// transmit sends frames and gives their buffers back. What cannot be sent is
-// as good as lost on the wire.
-func (x *exchange4) transmit(frames []*frame4) {
-	if err := x.conn.send(frames); err != nil {
-		x.log.Debug("send replies", "err", err)
-	}
-	x.counts.sent.Add(uint64(len(frames)))
-	for _, f := range frames {
-		frames4.Put(f)
-	}
-}
-
 // handlePacket answers one packet.
-func (x *exchange4) handlePacket(b []byte) {
+func (x *exchange4) handlePacket(b []byte, _ net.HardwareAddr) {
 	x.counts.received.Add(1)
 	d, ok := parseDatagram4(b)
 	if !ok {
@@ -176,76 +156,20 @@ func (x *exchange4) bind(now time.Time, a answer4) {
 	}
 }
 
-// bound sends an ACK whose lease is on disk, or drops it.
-func (x *exchange4) bound(f *frame4, err error) {
-	x.outMu.Lock()
-	defer x.outMu.Unlock()
-	if err != nil || x.ended {
-		x.counts.unwritten.Add(1)
-		x.waiting--
-		frames4.Put(f)
-		return
-	}
-	x.out = append(x.out, f)
-	if !x.sending {
-		x.sending = true
-		x.senders.Add(1)
-		go x.sendOut()
-	}
-}
-
-// sendOut sends until nothing waits. It has a goroutine of its own so that
-// the next leases are written meanwhile.
-func (x *exchange4) sendOut() {
-	defer x.senders.Done()
-	var spare []*frame4
-	for {
-		x.outMu.Lock()
-		frames := x.out
-		if len(frames) == 0 {
-			x.sending = false
-			x.outMu.Unlock()
-			return
-		}
-		x.out = spare[:0]
-		x.outMu.Unlock()
-		x.transmit(frames)
-		x.wait(-len(frames))
-		spare = frames
-	}
-}
-
-func (x *exchange4) wait(n int) {
-	x.outMu.Lock()
-	x.waiting += n
-	x.outMu.Unlock()
-}
-
-func (x *exchange4) overloaded() bool {
-	x.outMu.Lock()
-	defer x.outMu.Unlock()
-	return x.waiting >= maxWaiting
-}
-
 // end waits for what is being sent. Replies that wait for the disk are not
 // sent any more.
 func (x *exchange4) end() {
 	x.mu.Lock()
 	x.probing.stop()
 	x.mu.Unlock()
-	x.outMu.Lock()
-	x.ended = true
-	x.outMu.Unlock()
-	x.senders.Wait()
+	x.outbox.end()
 }
-
-var frames4 = sync.Pool{New: func() any { return &frame4{b: make([]byte, 0, 640)} }}
 
 // newFrame4 encodes a reply and decides where it goes: to the relay that it
 // came through; to all, if the client cannot receive otherwise or must not
 // rely on its address; else to the client's MAC (RFC 2131 §4.1).
-func newFrame4(p *reply4, server netip.Addr) *frame4 {
-	f := frames4.Get().(*frame4)
+func newFrame4(p *reply4, server netip.Addr) *frame {
+	f := framePool.Get().(*frame)
 	f.b = p.appendTo(append(f.b[:0], make([]byte, ipUDPHeader)...))
 	f.mac, f.relay = nil, p.giaddr
 	if p.giaddr.IsValid() {

@@ -16,65 +16,22 @@ type service4 struct {
 	subnet    netip.Prefix
 	network   netip.Addr
 	broadcast netip.Addr
-	byID      map[string]*Reservation
-	byMAC     map[string]*Reservation
-	byName    map[string]*Reservation // those without a MAC or client id
-	names     map[string]*Reservation // all names, in lower case
-	byAddr    map[netip.Addr]*Reservation
 	untagged  bool // tags make no difference
+	reservations
 }
 
-// newService4 indexes cfg. Of two reservations with the same key the first
-// counts; one outside the subnet is not served.
+// newService4 indexes cfg.
 func newService4(cfg Config4) *service4 {
 	s := &service4{
-		Config4: cfg,
-		addr:    cfg.Server.Addr(),
-		subnet:  cfg.Server.Masked(),
-		byID:    make(map[string]*Reservation),
-		byMAC:   make(map[string]*Reservation),
-		byName:  make(map[string]*Reservation),
-		names:   make(map[string]*Reservation),
-		byAddr:  make(map[netip.Addr]*Reservation),
-
-		untagged: !needsTags(cfg),
+		Config4:      cfg,
+		addr:         cfg.Server.Addr(),
+		subnet:       cfg.Server.Masked(),
+		untagged:     !needsTags(cfg),
+		reservations: newReservations(cfg.Reservations, cfg.Server.Masked()),
 	}
 	s.network = s.subnet.Addr()
 	s.broadcast = lastOf(s.subnet)
-	for i := range cfg.Reservations {
-		if r := &cfg.Reservations[i]; !r.hasAddr() || s.subnet.Contains(r.Addr) {
-			s.addReservation(r)
-		}
-	}
 	return s
-}
-
-func (s *service4) addReservation(r *Reservation) {
-	name := strings.ToLower(r.Name)
-	if len(r.ClientID) > 0 {
-		addFirst(s.byID, string(r.ClientID), r)
-	}
-	if len(r.MAC) > 0 {
-		addFirst(s.byMAC, string(r.MAC), r)
-	}
-	if len(r.ClientID) == 0 && len(r.MAC) == 0 {
-		addFirst(s.byName, name, r)
-	}
-	if name != "" {
-		addFirst(s.names, name, r)
-	}
-	if r.hasAddr() {
-		addFirst(s.byAddr, r.Addr, r)
-	}
-}
-
-// hasAddr tells whether there is a reservation and it names an address.
-func (r *Reservation) hasAddr() bool { return r != nil && r.Addr.IsValid() }
-
-func addFirst[K comparable](m map[K]*Reservation, key K, r *Reservation) {
-	if _, ok := m[key]; !ok {
-		m[key] = r
-	}
 }
 
 // pool is what the lease table may choose from: the ranges without what is
@@ -113,12 +70,7 @@ func unusable(r Range) []netip.Addr {
 
 // rangeOf returns the first range with a, or nil.
 func (s *service4) rangeOf(a netip.Addr) *Range {
-	for i := range s.Ranges {
-		if r := &s.Ranges[i]; r.Start.Compare(a) <= 0 && a.Compare(r.End) <= 0 {
-			return r
-		}
-	}
-	return nil
+	return findRange(s.Ranges, a)
 }
 
 // inRange tells whether a client without a reservation may have a.

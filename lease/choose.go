@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
 const (
-	// maxHolds bounds the offers that are held at once: a guest that asks in
+	// maxHolds bounds the offers of a family that are held at once: a guest that asks in
 	// many names only shortens how long each is held.
 	maxHolds = 8192
 	// patience is how long an offer stands when there is no other address
@@ -45,44 +46,55 @@ type avoidance struct {
 // the one that was offered longest ago to a client that never took it. It
 // changes nothing but what has lapsed at now.
 func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
+	return t.choose(&t.four, c, hashMAC(c.MAC), now, nil)
+}
+
+// Choose6 is Choose for an association of a DHCPv6 client: DUID and IAID say
+// where the search begins, as in dnsmasq. None of the addresses in not is
+// chosen: they are in the same reply already.
+func (t *Table) Choose6(c Client, now time.Time, not []netip.Addr) (netip.Addr, bool) {
+	return t.choose(&t.six, c, hashDUID(c.ID, c.IAID), now, not)
+}
+
+func (t *Table) choose(f *family, c Client, hash uint32, now time.Time, not []netip.Addr) (netip.Addr, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lapse(now)
 	key := c.key()
 	for _, s := range [...]*slot{t.byHold[key], t.byHold[c.macKey()], t.byPast[key]} {
-		if s != nil && t.choosable(s, c, now) {
+		if s != nil && t.choosable(s, c, now) && !slices.Contains(not, s.addr) {
 			return s.addr, true
 		}
 	}
-	if a, ok := t.pool.choose(hashMAC(c.MAC)); ok {
+	if a, ok := f.pool.choose(hash, not); ok {
 		return a, true
 	}
-	if a, ok := t.chooseEnded(c, now); ok {
+	if a, ok := t.chooseEnded(f, c, now, not); ok {
 		return a, true
 	}
-	return t.chooseOffered(now)
+	return f.chooseOffered(now, not)
 }
 
 // chooseOffered returns the address whose offer is oldest, if it has stood
 // for long enough.
-func (t *Table) chooseOffered(now time.Time) (netip.Addr, bool) {
-	s := t.holds.front()
-	if s == nil || now.Sub(s.hold.since) < patience || s.cur.live() || s.avoid != nil {
+func (f *family) chooseOffered(now time.Time, not []netip.Addr) (netip.Addr, bool) {
+	s := f.holds.front()
+	if s == nil || slices.Contains(not, s.addr) || now.Sub(s.hold.since) < patience || s.cur.live() || s.avoid != nil {
 		return netip.Addr{}, false
 	}
-	_, reserved := t.pool.reserved[s.addr]
-	return s.addr, !reserved && t.pool.spanOf(s.addr) != nil
+	_, reserved := f.pool.reserved[s.addr]
+	return s.addr, !reserved && f.pool.spanOf(s.addr) != nil
 }
 
 // chooseEnded returns the address whose lease ended longest ago. Those that
 // cannot be had stand at the back of the queue, so that a few tries tell.
-func (t *Table) chooseEnded(c Client, now time.Time) (netip.Addr, bool) {
-	p := t.past.first
-	for range 8 {
+func (t *Table) chooseEnded(f *family, c Client, now time.Time, not []netip.Addr) (netip.Addr, bool) {
+	p := f.past.first
+	for range 8 + len(not) {
 		if p == nil {
 			break
 		}
-		if t.choosable(p.value, c, now) {
+		if t.choosable(p.value, c, now) && !slices.Contains(not, p.value.addr) {
 			return p.value.addr, true
 		}
 		p = p.next
@@ -94,17 +106,19 @@ func (t *Table) chooseEnded(c Client, now time.Time) (netip.Addr, bool) {
 // address may be given away.
 func (t *Table) putLast(s *slot) {
 	if s.pastPlace != nil {
-		t.past.remove(s.pastPlace)
-		s.pastPlace = t.past.push(s)
+		past := &t.family(s.addr).past
+		past.remove(s.pastPlace)
+		s.pastPlace = past.push(s)
 	}
 }
 
 // choosable tells whether an address that is not simply free may be chosen.
 func (t *Table) choosable(s *slot, c Client, now time.Time) bool {
-	if t.pool.spanOf(s.addr) == nil {
+	p := &t.family(s.addr).pool
+	if p.spanOf(s.addr) == nil {
 		return false
 	}
-	_, reserved := t.pool.reserved[s.addr]
+	_, reserved := p.reserved[s.addr]
 	return !reserved && t.available(s.addr, c, now)
 }
 
@@ -139,12 +153,13 @@ func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
 	defer t.mu.Unlock()
 	key := c.key()
 	t.dropHold(t.byHold[key])
-	if t.holds.len() >= maxHolds {
-		t.dropHold(t.holds.front())
+	f := t.family(a)
+	if f.holds.len() >= maxHolds {
+		t.dropHold(f.holds.front())
 	}
 	s := t.slotOf(a)
 	t.dropHoldOf(s)
-	s.hold = &hold{client: c, key: key, since: time.Now(), until: until, place: t.holds.push(s)}
+	s.hold = &hold{client: c, key: key, since: time.Now(), until: until, place: f.holds.push(s)}
 	t.byHold[key] = s
 	t.putLast(s)
 }
@@ -167,7 +182,7 @@ func (t *Table) dropHold(s *slot) {
 // dropHoldOf is dropHold for a slot that stays in use.
 func (t *Table) dropHoldOf(s *slot) {
 	if s.hold != nil {
-		t.holds.remove(s.hold.place)
+		t.family(s.addr).holds.remove(s.hold.place)
 		deleteIf(t.byHold, s.hold.key, s)
 		s.hold = nil
 	}
@@ -189,8 +204,8 @@ const (
 func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighting {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.slots[a]
-	if _, reserved := t.pool.reserved[a]; reserved || s == nil && t.pool.spanOf(a) == nil || t.closed {
+	s, p := t.slots[a], &t.family(a).pool
+	if _, reserved := p.reserved[a]; reserved || s == nil && p.spanOf(a) == nil || t.closed {
 		return Rightful
 	}
 	if s != nil {
@@ -209,10 +224,11 @@ func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighti
 // that claims every address does not leave the others without.
 func (t *Table) keepOff(s *slot, mac net.HardwareAddr, until time.Time) {
 	t.dropAvoidanceOf(s)
-	if t.avoided.len() > 0 && t.avoided.len() >= t.pool.size()/2 {
-		t.dropAvoidance(t.avoided.front())
+	f := t.family(s.addr)
+	if f.avoided.len() > 0 && f.avoided.len() >= f.pool.size()/2 {
+		t.dropAvoidance(f.avoided.front())
 	}
-	s.avoid = &avoidance{mac: mac, until: until, place: t.avoided.push(s)}
+	s.avoid = &avoidance{mac: mac, until: until, place: f.avoided.push(s)}
 	t.putLast(s)
 }
 
@@ -227,17 +243,19 @@ func (t *Table) dropAvoidance(s *slot) {
 // dropAvoidanceOf is dropAvoidance for a slot that stays in use.
 func (t *Table) dropAvoidanceOf(s *slot) {
 	if s.avoid != nil {
-		t.avoided.remove(s.avoid.place)
+		t.family(s.addr).avoided.remove(s.avoid.place)
 		s.avoid = nil
 	}
 }
 
 // lapse ends the holds and avoidances whose time has come.
 func (t *Table) lapse(now time.Time) {
-	for s := t.holds.front(); s != nil && !now.Before(s.hold.until); s = t.holds.front() {
-		t.dropHold(s)
-	}
-	for s := t.avoided.front(); s != nil && !now.Before(s.avoid.until); s = t.avoided.front() {
-		t.dropAvoidance(s)
+	for _, f := range [...]*family{&t.four, &t.six} {
+		for s := f.holds.front(); s != nil && !now.Before(s.hold.until); s = f.holds.front() {
+			t.dropHold(s)
+		}
+		for s := f.avoided.front(); s != nil && !now.Before(s.avoid.until); s = f.avoided.front() {
+			t.dropAvoidance(s)
+		}
 	}
 }

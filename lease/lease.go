@@ -29,16 +29,19 @@ func (l Lease) Expired(now time.Time) bool {
 
 // Client returns the identity that holds the lease.
 func (l Lease) Client() Client {
-	return Client{ID: l.ClientID, IAID: l.IAID, HType: l.HType, MAC: l.MAC}
+	return Client{ID: l.ClientID, IAID: l.IAID, HType: l.HType, MAC: l.MAC, Six: l.Addr.Is6()}
 }
 
-// Client is how a client names itself: by its identifier (RFC 2131 §4.2; in
-// DHCPv6 by DUID and IAID) or, without one, by its hardware address.
+// Client is how a client names itself: by its identifier (RFC 2131 §4.2) or,
+// without one, by its hardware address. In DHCPv6 each of a client's
+// associations is one of these, named by its DUID, which it must have, and
+// IAID; the MAC says nothing of who it is.
 type Client struct {
 	ID    []byte
 	IAID  uint32
 	HType uint8
 	MAC   net.HardwareAddr
+	Six   bool // DHCPv6
 }
 
 // key is the client's identity as a map key.
@@ -46,14 +49,19 @@ func (c Client) key() string {
 	if len(c.ID) == 0 {
 		return c.macKey()
 	}
+	kind := byte('i')
+	if c.Six {
+		kind = '6'
+	}
 	b := make([]byte, 0, 5+len(c.ID))
-	b = append(b, 'i', byte(c.IAID>>24), byte(c.IAID>>16), byte(c.IAID>>8), byte(c.IAID))
+	b = append(b, kind, byte(c.IAID>>24), byte(c.IAID>>16), byte(c.IAID>>8), byte(c.IAID))
 	return string(append(b, c.ID...))
 }
 
-// macKey is the client's hardware address as a map key, "" if it has none.
+// macKey is the client's hardware address as a map key, "" if it has none or
+// is not known by it.
 func (c Client) macKey() string {
-	if len(c.MAC) == 0 {
+	if len(c.MAC) == 0 || c.Six {
 		return ""
 	}
 	b := make([]byte, 0, 2+len(c.MAC))

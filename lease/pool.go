@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // maxSpan bounds what is remembered of one range; addresses beyond are not
@@ -102,15 +103,23 @@ func (p *pool) mark(a netip.Addr, free bool) {
 
 // choose returns the first free address at or after the place that hash gives
 // in each range, as dnsmasq does, so that a client finds the address it had.
-func (p *pool) choose(hash uint32) (netip.Addr, bool) {
+// The few addresses in not are passed over.
+func (p *pool) choose(hash uint32, not []netip.Addr) (netip.Addr, bool) {
 	for i := range p.spans {
 		s := &p.spans[i]
-		n := s.free.next(int(hash % uint32(s.size)))
-		if n < 0 {
-			n = s.free.next(0)
-		}
-		if n >= 0 {
-			return addTo(s.start, n), true
+		at := int(hash % uint32(s.size))
+		for range 1 + len(not) {
+			n := s.free.next(at)
+			if n < 0 {
+				n = s.free.next(0)
+			}
+			if n < 0 {
+				break
+			}
+			if a := addTo(s.start, n); !slices.Contains(not, a) {
+				return a, true
+			}
+			at = n + 1
 		}
 	}
 	return netip.Addr{}, false
@@ -130,6 +139,16 @@ func hashMAC(mac net.HardwareAddr) uint32 {
 		h = uint32(b) + h<<6 + h<<16 - h
 	}
 	return max(h, 1)
+}
+
+// hashDUID is dnsmasq's hash for DHCPv6: sdbm's of the DUID, begun with the
+// IAID.
+func hashDUID(duid []byte, iaid uint32) uint32 {
+	h := iaid
+	for _, b := range duid {
+		h = uint32(b) + h<<6 + h<<16 - h
+	}
+	return h
 }
 
 // distance is b - a, or negative when b is below a, of another family, or too

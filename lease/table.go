@@ -39,16 +39,30 @@ type Table struct {
 	byName   map[string]*slot // live leases
 	byPast   map[string]*slot // ended leases by client
 	byHold   map[string]*slot // offers by client
-	pool     pool
-	past     queue[*slot] // ended leases, longest ago first
-	holds    queue[*slot] // offers, in the order in which they lapse
-	avoided  queue[*slot] // in the order in which they lapse
+	four     family
+	six      family
 	expiry   expiryHeap
 	timer    *time.Timer
 	feeds    []*Feed
 	seq      uint64 // of the last change decided
 	orders   uint64 // of the last change on disk
 	closed   bool
+}
+
+// family is what a table chooses from for one address family.
+type family struct {
+	pool    pool
+	past    queue[*slot] // ended leases, longest ago first
+	holds   queue[*slot] // offers, in the order in which they lapse
+	avoided queue[*slot] // in the order in which they lapse
+}
+
+// family returns the part of the table that an address belongs to.
+func (t *Table) family(a netip.Addr) *family {
+	if a.Is6() {
+		return &t.six
+	}
+	return &t.four
 }
 
 // record is a lease, live or past, that is never changed.
@@ -61,7 +75,15 @@ type record struct {
 
 func newRecord(l Lease, past bool) *record {
 	c := l.Client()
-	return &record{Lease: l, past: past, client: c.key(), mac: c.macKey(), name: strings.ToLower(l.Hostname)}
+	return &record{Lease: l, past: past, client: c.key(), mac: c.macKey(), name: nameKey(l.Hostname, c.Six)}
+}
+
+// nameKey is a host name as a map key: one name has a lease in each family.
+func nameKey(name string, six bool) string {
+	if six && name != "" {
+		return "6/" + strings.ToLower(name)
+	}
+	return strings.ToLower(name)
 }
 
 // live tells whether r is a lease that has not ended.
@@ -99,15 +121,23 @@ func newTable(network string, s *Store) *Table {
 	}
 }
 
-// SetPool sets the addresses to choose from. Leases of other addresses live
-// on until they expire.
-func (t *Table) SetPool(p Pool) {
+// SetPool sets the IPv4 addresses to choose from. Leases of other addresses
+// live on until they expire.
+func (t *Table) SetPool(p Pool) { t.setPool(&t.four, p) }
+
+// SetPool6 is SetPool for IPv6.
+func (t *Table) SetPool6(p Pool) { t.setPool(&t.six, p) }
+
+func (t *Table) setPool(f *family, p Pool) {
 	np := newPool(p)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pool = np
+	f.pool = np
 	for a, s := range t.slots {
-		t.pool.mark(a, false)
+		if t.family(a) != f {
+			continue
+		}
+		f.pool.mark(a, false)
 		if s.pastPlace != nil && np.spanOf(a) == nil {
 			t.forgetPast(s, nil)
 		}
@@ -130,14 +160,15 @@ func (t *Table) LookupClient(c Client) (Lease, bool) {
 	return liveLease(t.ofClient(c))
 }
 
-// LookupMAC returns the latest live lease of an Ethernet address.
+// LookupMAC returns the latest live IPv4 lease of an Ethernet address.
 func (t *Table) LookupMAC(mac net.HardwareAddr) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return liveLease(t.byMAC[Client{MAC: mac}.macKey()])
 }
 
-// LookupName returns the live lease whose client is called name, in any case.
+// LookupName returns the live IPv4 lease whose client is called name, in any
+// case.
 func (t *Table) LookupName(name string) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -336,7 +367,7 @@ func (t *Table) unindex(s *slot) {
 	deleteIf(t.byName, s.cur.name, s)
 	deleteIf(t.byPast, s.cur.client, s)
 	if s.pastPlace != nil {
-		t.past.remove(s.pastPlace)
+		t.family(s.addr).past.remove(s.pastPlace)
 		s.pastPlace = nil
 	}
 }
@@ -359,16 +390,17 @@ func (t *Table) indexLive(s *slot, r *record) {
 	t.watchExpiry(s, r.Expiry)
 }
 
-// maxPast bounds the ended leases that are remembered.
+// maxPast bounds the ended leases of a family that are remembered.
 const maxPast = 1 << 16
 
 func (t *Table) indexPast(s *slot, r *record) {
 	t.forgetPast(t.byPast[r.client], s)
-	if t.past.len() >= maxPast {
-		t.forgetPast(t.past.front(), s)
+	f := t.family(s.addr)
+	if f.past.len() >= maxPast {
+		t.forgetPast(f.past.front(), s)
 	}
 	t.byPast[r.client] = s
-	s.pastPlace = t.past.push(s)
+	s.pastPlace = f.past.push(s)
 }
 
 // forgetPast forgets an ended lease, unless it is in except.
@@ -385,7 +417,7 @@ func (t *Table) slotOf(a netip.Addr) *slot {
 	if s == nil {
 		s = &slot{addr: a, heapIndex: -1}
 		t.slots[a] = s
-		t.pool.mark(a, false)
+		t.family(a).pool.mark(a, false)
 	}
 	return s
 }
@@ -394,7 +426,7 @@ func (t *Table) slotOf(a netip.Addr) *slot {
 func (t *Table) tidy(s *slot) {
 	if s.cur == nil && s.durable == nil && s.pending == 0 && s.hold == nil && s.avoid == nil {
 		delete(t.slots, s.addr)
-		t.pool.mark(s.addr, true)
+		t.family(s.addr).pool.mark(s.addr, true)
 	}
 }
 

@@ -23,9 +23,6 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 	for _, w := range warnings {
 		m.log.Warn("network XML has what libvirt does not know; dropped", "network", n.Name, "what", w.String())
 	}
-	if err := n.Unbuilt(); err != nil {
-		return nil, err
-	}
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}

@@ -29,8 +29,9 @@ type Host interface {
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
-	// ListenDHCP4 and ListenDNS open a server's sockets on a bridge.
+	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
+	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
 	// ListenRA opens a bridge for router advertisements.
 	ListenRA(link string) (*radv.Conn, error)
@@ -90,6 +91,10 @@ func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
 	return dhcpd.Listen4(link, server)
+}
+
+func (k *kernel) ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error) {
+	return dhcpd.Listen6(link, server)
 }
 
 func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error) {

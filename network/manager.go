@@ -23,7 +23,8 @@ import (
 // Config is where a Manager keeps and finds things.
 type Config struct {
 	Dir state.Dir
-	// LeaseFile is the store of all networks' leases.
+	// LeaseFile is the store of all networks' leases. The file server-duid
+	// beside it has what the DHCPv6 servers are called.
 	LeaseFile string
 	// StatusDir gets BRIDGE.status, the lease file that libvirt and its NSS
 	// modules read; "" writes none.
@@ -68,6 +69,7 @@ type Manager struct {
 	byID map[xmlnet.UUID]*entry
 
 	leases *lease.Store    // set by Run
+	duid   []byte          // set by Run
 	ctx    context.Context // of Run: servers live as long as it
 }
 

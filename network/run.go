@@ -27,6 +27,9 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, m.leases.Close()) }()
+	if err := m.loadDUID(); err != nil {
+		return err
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx

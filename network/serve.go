@@ -27,6 +27,7 @@ type wanted struct {
 func (w *wanted) all() {
 	w.resolver()
 	w.dhcpv4()
+	w.dhcpv6()
 	w.advertisements()
 	w.bootFiles()
 	w.leaseFile()
@@ -122,7 +123,7 @@ func (w *wanted) dhcpv4() {
 
 // leaseFile asks for what keeps the lease file that libvirt reads.
 func (w *wanted) leaseFile() {
-	if w.m.cfg.StatusDir == "" || w.plan.DHCP4 == nil {
+	if w.m.cfg.StatusDir == "" || w.plan.DHCP4 == nil && w.plan.DHCP6 == nil {
 		return
 	}
 	w.follow("lease file", func(ctx context.Context) { w.m.writeStatus(ctx, w.log, w.e, w.plan) })

@@ -39,6 +39,7 @@ type servers struct {
 	dns   *dns.Server
 	names *names
 	dhcp4 *dhcpd.Server4
+	dhcp6 *dhcpd.Server6
 	ra    *radv.Server
 }
 

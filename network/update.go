@@ -95,7 +95,7 @@ func (m *Manager) updated(n *xmlnet.Network, u xmlnet.Update) (*xmlnet.Network, 
 	for _, w := range warnings {
 		m.log.Warn("network update has what libvirt does not know; dropped", "network", n.Name, "what", w.String())
 	}
-	return changed, changed.Unbuilt()
+	return changed, nil
 }
 
 // commit makes an edit, all of it or nothing: the definition on disk first,

@@ -34,6 +34,7 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 		Bridge: makeBridge(n),
 		NAT:    makeNAT(n),
 		DHCP4:  makeDHCP4(n),
+		DHCP6:  makeDHCP6(n),
 		RA:     makeRA(n),
 		TFTP:   makeTFTP(n),
 		DNS:    makeDNS(n),

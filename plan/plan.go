@@ -21,6 +21,7 @@ type Plan struct {
 	Named *bridge.Tuning
 	NAT   *nat.Network // nil: no rules (open)
 	DHCP4 *dhcpd.Config4
+	DHCP6 *dhcpd.Config6
 	RA    *radv.Config
 	TFTP  *tftp.Config
 	DNS   *dns.Config

@@ -31,6 +31,9 @@ func (p *Plan) String() string {
 	if p.DHCP4 != nil {
 		w.dhcp4(p.DHCP4)
 	}
+	if p.DHCP6 != nil {
+		w.dhcp6(p.DHCP6)
+	}
 	if p.TFTP != nil {
 		w.tftp(p.TFTP)
 	}

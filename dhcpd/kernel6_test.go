@@ -1,0 +1,191 @@
+package dhcpd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
+	"github.com/vnetmgr/vnetmgr/lease"
+)
+
+// lan6 is a host namespace with a bridge that is served.
+type lan6 struct {
+	lan
+	server *Server6
+}
+
+// newLAN6 makes the bridge, without a carrier, and serves it with leases on
+// disk.
+func newLAN6(t testing.TB, cfg Config6) *lan6 {
+	t.Helper()
+	n := &lan6{lan: lan{host: kerneltest.New(t)}}
+	n.host.Run(t, "ip link add virbr0 address 52:54:00:aa:bb:cc type bridge mcast_snooping 1 mcast_querier 1 && ip link set virbr0 up && "+
+		"ip addr add "+cfg.Server.String()+" dev virbr0 nodad && ip addr add fe80::5054:ff:feaa:bbcc/64 dev virbr0 nodad")
+	store, err := lease.OpenStore(filepath.Join(t.TempDir(), "leases.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.leases = store.Table("network")
+	n.server = NewServer6(slog.New(slog.DiscardHandler), cfg, n.leases)
+	var c *Conn6
+	n.host.Do(func() { c, err = Listen6("virbr0", cfg.Server.Addr()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- n.server.Serve(ctx, c) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// guest6 is guest whose link-local address is ready.
+func (n *lan6) guest6(t *testing.T, mac int) *kerneltest.NS {
+	t.Helper()
+	g := n.guest(t, mac)
+	g.Run(t, "sysctl -qw net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 down; ip link set eth0 up")
+	kerneltest.Wait(t, 5*time.Second, "the guest's link-local address", func() bool {
+		out := g.Run(t, "ip -6 addr show dev eth0 scope link")
+		return strings.Contains(out, "fe80") && !strings.Contains(out, "tentative")
+	})
+	return g
+}
+
+func address6(t *testing.T, g *kerneltest.NS) string {
+	t.Helper()
+	out := g.Run(t, "ip -6 addr show dev eth0 scope global | awk '/inet6/{print $2}'")
+	a, _, _ := strings.Cut(strings.TrimSpace(out), "/")
+	return a
+}
+
+func script6(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "script6")
+	text := "#!/bin/sh\n[ -z \"$new_ip6_address\" ] || ip addr replace $new_ip6_address/128 dev eth0 nodad\n"
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDhclient6GetsAndReleasesALease(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 0x11)
+	dir := t.TempDir()
+	command := fmt.Sprintf("dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s", dir, dir, script6(t))
+	g.Run(t, command+" eth0")
+	if got := address6(t, g); got != "fd00::11" {
+		t.Errorf("dhclient has %q", got)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "leases"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"option dhcp6.name-servers fd00::1;", `option dhcp6.domain-search "six.test.";`} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("dhclient's lease lacks %s:\n%s", want, got)
+		}
+	}
+	leases := n.leases.Leases()
+	if len(leases) != 1 || leases[0].Hostname != "bymac" || leases[0].MAC.String() != macOf(0x11).String() || string(leases[0].ServerDUID) != us6 {
+		t.Errorf("leases: %+v", leases)
+	}
+	g.Run(t, command+" -r eth0")
+	kerneltest.Wait(t, 5*time.Second, "the release", func() bool { return len(n.leases.Leases()) == 0 })
+}
+
+func TestDhcpcd6GetsALease(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 1)
+	g.Run(t, "for d in /var/lib/dhcpcd /run; do mkdir -p $d; mount -t tmpfs none $d; done; mkdir -p /run/dhcpcd")
+	conf := filepath.Join(t.TempDir(), "conf")
+	if err := os.WriteFile(conf, []byte("ipv6only\nnoipv6rs\nduid ll\nhostname dhcpcd-guest\nfqdn both\nallowinterfaces eth0\ninterface eth0\nia_na 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := g.Start(t, "dhcpcd", "-6", "-B", "-f", conf, "-c", "/bin/true", "eth0")
+	defer func() {
+		if t.Failed() {
+			t.Log(p.Output())
+		}
+	}()
+	kerneltest.Wait(t, 15*time.Second, "the address", func() bool { return strings.HasPrefix(address6(t, g), "fd00::10") })
+	if l := n.leases.Leases(); len(l) != 1 || l[0].Hostname != "dhcpcd-guest" {
+		t.Errorf("leases: %v", l)
+	}
+}
+
+func TestSecondDHCPv6ServerOnALinkIsNamed(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	var err error
+	n.host.Do(func() { _, err = Listen6("virbr0", addr("fd00::1")) })
+	if err == nil || !strings.Contains(err.Error(), "held by dhcpd.test") {
+		t.Errorf("listening twice: %v", err)
+	}
+}
+
+func TestDHCPv6RelayIsAnsweredAtItsPort(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 0x99)
+	g.Run(t, "ip addr add fd00::9/64 dev eth0 nodad")
+	var relay *net.UDPConn
+	var err error
+	g.Do(func() {
+		relay, err = net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP("fd00::9"), Port: serverPort6})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Close()
+	message := ask6{kind: solicit6, client: 5, ias: "1=", relays: []string{"fd00::9"}, mac6939: 0x11}.encode(t)
+	if _, err := relay.WriteTo(message, &net.UDPAddr{IP: net.ParseIP("fd00::1"), Port: serverPort6}); err != nil {
+		t.Fatal(err)
+	}
+	relay.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 1500)
+	size, from, err := relay.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dhcpv6.RelayMessageFromBytes(b[:size])
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := m.GetInnerMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := inner.Options.OneIANA().Options.OneAddress(); from.(*net.UDPAddr).Port != serverPort6 || got == nil || got.IPv6Addr.String() != "fd00::11" {
+		t.Errorf("from %v: %v", from, got)
+	}
+}
+
+func TestServer6GoesOnAfterItsLinkWasDown(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	n.host.Run(t, "ip link set virbr0 down; ip link set virbr0 up")
+	g := n.guest6(t, 0x11)
+	dir := t.TempDir()
+	g.Run(t, fmt.Sprintf("dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s eth0", dir, dir, script6(t)))
+	if got := address6(t, g); got != "fd00::11" {
+		t.Errorf("dhclient has %q", got)
+	}
+}
