@@ -21,6 +21,8 @@ const (
 	LinkGone
 	// EventsLost: more happened than was read. Any link may have changed.
 	EventsLost
+	// ForwardingOff: the host does not forward packets of one family any more.
+	ForwardingOff
 )
 
 // Event says that something about a link is not as it was. What it is now must
@@ -28,14 +30,14 @@ const (
 // among them.
 type Event struct {
 	Kind EventKind
-	Link string // its name; "" with EventsLost
+	Link string // its name; "" where the event is not about one link
 }
 
 // eventBuffer is the receive buffer of the subscription, in bytes: some ten
 // thousand changes.
 const eventBuffer = 8 << 20
 
-// Events subscribes to changes of links and addresses. Everything that happens
+// Events subscribes to changes of links and addresses, and of forwarding. Everything that happens
 // after it has returned is told, until ctx ends and the channel is closed. A
 // reader who is too slow is told so by EventsLost. Like the other methods it
 // is called in the Conn's network namespace.
@@ -44,7 +46,8 @@ func (c *Conn) Events(ctx context.Context) (<-chan Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to link changes: %w", err)
 	}
-	const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR
+	const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR |
+		1<<(unix.RTNLGRP_IPV4_NETCONF-1) | 1<<(unix.RTNLGRP_IPV6_NETCONF-1)
 	// Without privileges the buffer is bounded by rmem_max; EventsLost then
 	// comes sooner.
 	_ = s.SetReadBuffer(eventBuffer)
@@ -140,9 +143,39 @@ func (w *watch) parse(b []byte) ([]Event, error) {
 			if name, ok := w.names[a.index]; ok {
 				events = append(events, Event{LinkChanged, name})
 			}
+		case unix.RTM_NEWNETCONF:
+			if forwardingOff(m.Data) {
+				events = append(events, Event{Kind: ForwardingOff})
+			}
 		}
 	}
 	return events, nil
+}
+
+// What x/sys lacks of linux/netconf.h.
+const (
+	netconfIfindex    = 1
+	netconfForwarding = 2
+	netconfAll        = -1 // as an index: the host as a whole
+)
+
+// forwardingOff tells whether a message on settings (linux/netconf.h) says
+// that the host as a whole stopped forwarding.
+func forwardingOff(b []byte) bool {
+	const head = 4 // the family, padded
+	if len(b) < head {
+		return false
+	}
+	var all, off bool
+	for kind, value := range attrs(b[head:]) {
+		switch kind {
+		case netconfIfindex:
+			all = int32(uint32At(value)) == netconfAll
+		case netconfForwarding:
+			off = uint32At(value) == 0
+		}
+	}
+	return all && off
 }
 
 // linkEvents says what a message on a link means: to the name that it had, to

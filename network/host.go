@@ -37,6 +37,8 @@ type Host interface {
 	ListenRA(link string) (*radv.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
+	// Droppers names other programs' chains that drop forwarded packets.
+	Droppers(ctx context.Context) ([]string, error)
 	// RulesChanged signals that another program changed our rules, and
 	// LinksChanged that links or their addresses are not as they were. The
 	// channels close when ctx ends.
@@ -106,6 +108,8 @@ func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(
 func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)
 }
+
+func (k *kernel) Droppers(ctx context.Context) ([]string, error) { return k.rules.Droppers(ctx) }
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
 	return k.rules.Monitor(ctx)

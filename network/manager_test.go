@@ -439,6 +439,14 @@ func TestWhatOthersTakeAwayIsPutBack(t *testing.T) {
 	}
 }
 
+func TestForwardingIsTurnedOnAgain(t *testing.T) {
+	s := newSite(t)
+	s.mustStart(natDoc)
+	const file = "/proc/sys/net/ipv4/ip_forward"
+	s.ns.Run(t, "echo 0 > "+file)
+	kerneltest.Wait(t, 5*time.Second, "forwarding to be on", func() bool { return s.ns.Run(t, "cat "+file) == "1\n" })
+}
+
 // linkState leaves out what a new link of the same name differs in.
 func linkState(state string) string {
 	var kept []string

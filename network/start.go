@@ -100,6 +100,9 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	m.mu.Unlock()
 	m.tellOwnAddrs()
 	m.log.Info("network started", "network", n.Name, "link", p.Link())
+	if p.Forwards() {
+		m.warnDroppers(ctx, n.Name)
+	}
 	return nil
 }
 
@@ -202,9 +205,8 @@ func (m *Manager) Destroy(ctx context.Context, id xmlnet.UUID) error {
 // leaves no bridge behind that the next one does not know.
 func (m *Manager) stop(ctx context.Context, e *entry) error {
 	ref, n, p, s := e.ref(), e.live, e.plan, e.services
-	errs := []error{e.ports.close()}
 	s.stop(errEnded)
-	errs = append(errs, m.removeLinks(ctx, p), m.removeZone(ctx, p), m.cfg.Dir.RemoveActive(ref.Name))
+	errs := []error{m.removeLinks(ctx, p), m.removeZone(ctx, p), e.ports.close(), m.cfg.Dir.RemoveActive(ref.Name)}
 	if e.config == nil {
 		errs = append(errs, m.forget(e))
 	}

@@ -45,6 +45,11 @@ func (p *Plan) Link() string {
 	return ""
 }
 
+// Forwards tells whether the network needs the host to forward packets.
+func (p *Plan) Forwards() bool {
+	return p.Bridge != nil && (p.Bridge.Forward4 || p.Bridge.Forward6)
+}
+
 // WithoutForwarding is p without what it changes of the host for good:
 // forwarding, once on, stays on.
 func (p *Plan) WithoutForwarding() *Plan {

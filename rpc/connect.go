@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"net/url"
+	"sync"
+	"time"
 
 	"github.com/vnetmgr/vnetmgr/rpc/wire"
 )
@@ -38,7 +40,9 @@ func (c *client) authList(ctx context.Context, _ wire.Empty) ([]int32, error) {
 // authPolkit admits, or says why not.
 func (c *client) authPolkit(ctx context.Context, _ wire.Empty) (int32, error) {
 	if err := c.authorize(ctx); err != nil {
-		c.log.Info("client refused", "err", err)
+		if c.srv.refusals.worthALine(c.peer.UID, time.Now()) {
+			c.log.Info("client refused", "err", err)
+		}
 		return 0, failure(wire.FromRPC, wire.CodeAuthFailed, err.Error())
 	}
 	c.admit()
@@ -154,4 +158,30 @@ func number(yes bool) int32 {
 		return 1
 	}
 	return 0
+}
+
+// refusals remembers of whom a refusal was logged lately: a user who tries on
+// and on fills no log.
+type refusals struct {
+	mu   sync.Mutex // guards last
+	last map[uint32]time.Time
+}
+
+const (
+	refusalInterval = time.Minute
+	maxRefused      = 1024 // users remembered
+)
+
+// worthALine tells whether to log that a user was refused.
+func (r *refusals) worthALine(uid uint32, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, known := r.last[uid]; known && now.Sub(last) < refusalInterval {
+		return false
+	}
+	if r.last == nil || len(r.last) >= maxRefused {
+		r.last = make(map[uint32]time.Time)
+	}
+	r.last[uid] = now
+	return true
 }

@@ -107,6 +107,8 @@ type Server struct {
 	root   *pool
 	others *pool
 
+	refusals refusals
+
 	// callbackID counts event registrations. libvirt counts them per daemon,
 	// not per connection.
 	callbackID atomic.Int32

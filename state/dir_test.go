@@ -185,3 +185,26 @@ func TestFailedWriteKeepsTheOldFile(t *testing.T) {
 		t.Errorf("%d definitions: %v", len(defs), err)
 	}
 }
+
+func TestHalfWrittenFilesAreSweptAtStart(t *testing.T) {
+	d := newDir(t)
+	for _, dir := range []string{d.Config, d.Run} {
+		if err := os.WriteFile(filepath.Join(dir, tempPrefix+"123"), []byte("<netw"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.SaveDefinition(named(t, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Make(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{d.Config, d.Run} {
+		if left, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
+	if defs, err := d.Definitions(); err != nil || len(defs) != 1 {
+		t.Errorf("%d definitions: %v", len(defs), err)
+	}
+}

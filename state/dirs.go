@@ -31,11 +31,21 @@ func (d Dir) Fresh() bool {
 	return os.IsNotExist(err)
 }
 
-// Make creates the directories that are missing.
+// Make creates the directories that are missing, and removes what a daemon
+// left that was killed while it wrote.
 func (d Dir) Make() error {
 	for _, dir := range []string{d.Config, filepath.Join(d.Config, "autostart"), d.Run} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make state directory: %w", err)
+		}
+		half, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+		if err != nil {
+			return fmt.Errorf("look for half-written files: %w", err)
+		}
+		for _, path := range half {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove a half-written file: %w", err)
+			}
 		}
 	}
 	return nil

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 )
 
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".tmp-"
+
 // writeFile replaces path with text: a temporary file beside it is synced and
 // renamed, and the directory is synced, so that the change survives a crash
 // right after the return.
@@ -21,7 +24,7 @@ func writeFile(path string, text []byte, mode os.FileMode) error {
 // finish is called with before: a reader sees the old text or the new.
 func replaceFile(path string, text []byte, mode os.FileMode, finish func(*os.File) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".tmp-*")
+	f, err := os.CreateTemp(dir, tempPrefix+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
