@@ -3,6 +3,7 @@ package dnsmasq
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -101,8 +102,11 @@ func TestWhatIsNotSupportedIsRefusedByNameAndPlace(t *testing.T) {
 // All of dnsmasq's options are either supported or refused with a reason.
 func TestEveryOptionOfDnsmasqIsKnown(t *testing.T) {
 	help, err := exec.Command("dnsmasq", "--help").Output()
-	if errors.Is(err, exec.ErrNotFound) {
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
 		t.Skip("dnsmasq is not installed")
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(help)) {
 		for _, word := range strings.Fields(line)[:min(2, len(strings.Fields(line)))] {
