@@ -7,7 +7,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 # A number of runs rather than a time: at the end of a time the go command at
 # times calls a worker that is still busy a failure.
-FUZZTIME ?= 40000x
+FUZZTIME ?= 10000x
 
 .PHONY: run build test check lint unit e2e fuzz bench deps-test
 

@@ -123,8 +123,8 @@ func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, kind changeKind
 		}
 		c.name = l.Hostname
 	}
-	if old, ok := c.formerSelf(); ok && kind == bindLease && a == old.Addr && !c.free(a, ia) {
-		c.changes = append(c.changes, change4{kind: releaseLease, lease: old})
+	if kind == bindLease && !c.free(a, ia) {
+		c.makeFree(l)
 	}
 	c.given = append(c.given, a)
 	c.changes = append(c.changes, change4{kind: kind, lease: l})
@@ -134,6 +134,16 @@ func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, kind changeKind
 		o.putEnded(ia, a)
 	}
 	o.close(at)
+}
+
+// makeFree takes the address of a lease that is about to be bound from who has
+// it now: the guest itself under another name, or a client that was offered it
+// and never took it, which the table chooses when there is nothing else.
+func (c *conversation6) makeFree(l lease.Lease) {
+	if old, ok := c.formerSelf(); ok && l.Addr == old.Addr {
+		c.changes = append(c.changes, change4{kind: releaseLease, lease: old})
+	}
+	c.changes = append(c.changes, change4{kind: offerAddr, lease: l})
 }
 
 // withdraw puts an association whose addresses are of another link.

@@ -450,3 +450,36 @@ func TestServerDUIDStaysTheSame(t *testing.T) {
 		t.Errorf("a damaged file gives %x", got)
 	}
 }
+
+// When the pool is full of offers that nobody takes, a client that wants its
+// address in two messages gets one of them.
+func TestOffersThatNobodyTakesGiveWayToALease6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, leases := newService6(testConfig6()), lease.NewTable()
+		leases.SetPool6(s.pool())
+		send := func(a ask6) (bound []netip.Addr) {
+			t.Helper()
+			r, err := parseRequest6(a.encode(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range s.handle6(time.Now(), leases, &r, false).changes {
+				if err := c.apply(time.Now(), leases, nil); err != nil {
+					t.Errorf("apply: %v", err)
+				}
+				if c.kind == bindLease {
+					bound = append(bound, c.lease.Addr)
+				}
+			}
+			return bound
+		}
+		for client := 1; client <= 3; client++ { // the range has two addresses that are nobody's
+			send(ask6{kind: solicit6, client: client, ias: "1="})
+		}
+		time.Sleep(time.Second)
+		if got := send(ask6{kind: solicit6, client: 4, ias: "1=", rapid: true}); len(got) != 1 {
+			t.Errorf("bound %v", got)
+		}
+		time.Sleep(24 * time.Hour) // so that no timer is left
+	})
+}
