@@ -123,7 +123,7 @@ func duidText(s string) bool {
 	if len(parts) < 7 || strings.Trim(parts[0], "0") != "" {
 		return false
 	}
-	most, least := len(parts), len(parts)
+	var least, most int
 	switch strings.TrimPrefix(parts[1], "0") {
 	case "1": // link-layer address and time
 		least, most = 14, 16
@@ -133,8 +133,6 @@ func duidText(s string) bool {
 		least, most = 10, 12
 	case "4": // UUID
 		return len(parts) == 18
-	default:
-		return false
 	}
 	ethernet := parts[1] == "2" || parts[1] == "02" ||
 		strings.Trim(parts[2], "0") == "" && len(strings.TrimPrefix(parts[3], "0")) == 1 && parts[3] != "0"
