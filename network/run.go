@@ -38,6 +38,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
@@ -165,6 +166,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.mu.Lock()
 		e.live, e.plan = live, p
 		m.mu.Unlock()
+		m.adoptKept(ctx, e)
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
