@@ -18,7 +18,7 @@ func (w *wanted) bootFiles() {
 	for _, addr := range cfg.Addrs {
 		w.add("TFTP "+addr.String()+" "+cfg.Root, func() (server, error) {
 			if err := tftp.CheckRoot(cfg.Root); err != nil {
-				return server{}, err
+				return server{}, &Error{Kind: ErrInternal, Text: err.Error()}
 			}
 			c, err := w.m.host.ListenTFTP(cfg.Link, addr)
 			if err != nil {

@@ -287,7 +287,12 @@ func TestLiveDefinitionThatFailsAtAnyStepIsUndone(t *testing.T) {
 	for name, bodies := range map[string][2]string{"rich to other": {richBody, otherBody}, "other to rich": {otherBody, richBody}, "rich to little": {richBody, "<bridge name='virbr7'/>"}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaultySite(t)
-			f.mustStart(liveDoc(bodies[0]))
+			ref := f.mustStart(liveDoc(bodies[0]))
+			if strings.Contains(bodies[1], "<inbound") {
+				if _, _, err := f.CreatePort(ref.UUID, floorPort(1, 300), PortOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
 			define := func(body string) func() error {
 				return func() error { _, err := f.DefineLive(t.Context(), []byte(liveDoc(body)), false); return err }
 			}
