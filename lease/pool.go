@@ -27,6 +27,7 @@ type Range struct {
 // to have had.
 type pool struct {
 	spans    []span
+	capacity int // addresses that were free at first
 	reserved map[netip.Addr]struct{}
 }
 
@@ -62,6 +63,7 @@ func (p *pool) addRange(r Range) {
 	for i := range s.size {
 		if _, taken := p.reserved[a]; !taken && p.spanOf(a) == nil {
 			s.free.add(i)
+			p.capacity++
 		}
 		a = a.Next()
 	}

@@ -52,6 +52,7 @@ type Table struct {
 // family is what a table chooses from for one address family.
 type family struct {
 	pool    pool
+	leased  int          // live leases of addresses that the pool gives
 	past    queue[*slot] // ended leases, longest ago first
 	holds   queue[*slot] // offers, in the order in which they lapse
 	avoided queue[*slot] // in the order in which they lapse
@@ -142,6 +143,7 @@ func (t *Table) setPool(f *family, p Pool) {
 			t.forgetPast(s, nil)
 		}
 	}
+	t.recount(f)
 }
 
 // Lookup returns the live lease of an address.
@@ -346,8 +348,10 @@ func (t *Table) change(o *op, s *slot, r *record) {
 
 // set puts r in s and in every index, in place of what was there.
 func (t *Table) set(s *slot, r *record) {
+	t.tally(s, -1)
 	t.unindex(s)
 	s.cur = r
+	t.tally(s, 1)
 	switch {
 	case r == nil:
 	case r.past:

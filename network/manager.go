@@ -14,6 +14,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/internal/systembus"
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/resolved"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -26,6 +27,10 @@ type Config struct {
 	// LeaseFile is the store of all networks' leases. The file server-duid
 	// beside it has what the DHCPv6 servers are called.
 	LeaseFile string
+	// JournalFile keeps who had which address when, in at most JournalRecords
+	// records; "" or 0 keeps nothing.
+	JournalFile    string
+	JournalRecords int
 	// StatusDir gets BRIDGE.status, the lease file that libvirt and its NSS
 	// modules read; "" writes none.
 	StatusDir string
@@ -68,9 +73,11 @@ type Manager struct {
 	mu   sync.RWMutex
 	byID map[xmlnet.UUID]*entry
 
-	leases *lease.Store    // set by Run
-	duid   []byte          // set by Run
-	ctx    context.Context // of Run: servers live as long as it
+	leases *lease.Store // set by Run
+	duid   []byte       // set by Run
+	// journal is set by Run; nil: no history is kept.
+	journal *journal.Journal
+	ctx     context.Context // of Run: servers live as long as it
 }
 
 // New returns a Manager of the networks on host. It does nothing until Run.

@@ -30,6 +30,10 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	if err := m.loadDUID(); err != nil {
 		return err
 	}
+	if err := m.openJournal(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.closeJournal()) }()
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx
@@ -38,6 +42,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.watchPools(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {

@@ -31,6 +31,7 @@ func (w *wanted) all() {
 	w.advertisements()
 	w.bootFiles()
 	w.leaseFile()
+	w.history()
 }
 
 // add asks for a part.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
@@ -64,6 +65,10 @@ type Options struct {
 	// Adopt and Release move a network between libvirt's own driver and ours,
 	// or with dryRun say how; nil if there is no libvirt.
 	Adopt, Release func(ctx context.Context, name string, dryRun bool) (string, error)
+
+	// History tells who had which address of a network when; nil if that is not
+	// known.
+	History func(id xmlnet.UUID, f journal.Filter) ([]journal.Record, error)
 
 	AuthTimeout  time.Duration // from connecting to being authenticated (10 s)
 	WriteTimeout time.Duration // for a client to take one frame (30 s)

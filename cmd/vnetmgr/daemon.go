@@ -66,14 +66,16 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return err
 	}
 	manager := network.New(log, host, network.Config{
-		Dir:        state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
-		LeaseFile:  filepath.Join(s.StateDir, "leases.db"),
-		StatusDir:  s.DNSMasqDir,
-		ResolvConf: "/etc/resolv.conf",
-		Hosts:      "/etc/hosts",
-		Hook:       s.Hook,
-		SystemBus:  s.SystemBus,
-		QueryRate:  s.DNSQueryRate,
+		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
+		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
+		JournalFile:    filepath.Join(s.StateDir, "history.db"),
+		JournalRecords: s.LeaseHistory,
+		StatusDir:      s.DNSMasqDir,
+		ResolvConf:     "/etc/resolv.conf",
+		Hosts:          "/etc/hosts",
+		Hook:           s.Hook,
+		SystemBus:      s.SystemBus,
+		QueryRate:      s.DNSQueryRate,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -85,6 +87,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		MaxClients: s.MaxClients,
 		Adopt:      follower.Adopt,
 		Release:    follower.Release,
+		History:    manager.History,
 		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {

@@ -24,6 +24,7 @@ type settings struct {
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
+	LeaseHistory   int    `toml:"lease_history"`   // how many records of who had which address are kept; 0 for none
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
 }
@@ -46,6 +47,7 @@ func readSettings(path string) (settings, error) {
 		Facades:        true,
 		SocketGroup:    "libvirt",
 		DNSQueryRate:   5000,
+		LeaseHistory:   100_000,
 		LogLevel:       "info",
 		MaxClients:     5000,
 	}
