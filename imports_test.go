@@ -18,7 +18,7 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain network rpc state xmlnet",
+	"cmd/vnetmgr":         "bridge cli domain metrics network rpc state xmlnet",
 	"cli":                 "rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease journal port",
 	"rpc/wire":            "",
@@ -36,6 +36,7 @@ var mayImport = map[string]string{
 	"tftp":                "internal/holder",
 	"lease":               "",
 	"journal":             "lease",
+	"metrics":             "network dhcpd dns radv tftp",
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
 	"sriov":               "",
@@ -59,12 +60,15 @@ var onlyIn = map[string]string{
 	"github.com/coreos/go-systemd/v22":    "cmd/vnetmgr",
 	"github.com/BurntSushi/toml":          "cmd/vnetmgr",
 	"go.etcd.io/bbolt":                    "journal",
-	"github.com/godbus/dbus/v5":           "internal/systembus internal/bustest",
-	"github.com/vishvananda/netlink/nl":   "bridge internal/kerneltest",
-	"github.com/google/nftables/expr":     "nat",
-	"github.com/mdlayher/packet":          "dhcpd radv",
-	"github.com/mdlayher/ndp":             "radv",
-	"github.com/insomniacslk/dhcp/dhcpv6": "dhcpd",
+
+	"github.com/prometheus/client_golang/prometheus":          "metrics",
+	"github.com/prometheus/client_golang/prometheus/promhttp": "metrics",
+	"github.com/godbus/dbus/v5":                               "internal/systembus internal/bustest",
+	"github.com/vishvananda/netlink/nl":                       "bridge internal/kerneltest",
+	"github.com/google/nftables/expr":                         "nat",
+	"github.com/mdlayher/packet":                              "dhcpd radv",
+	"github.com/mdlayher/ndp":                                 "radv",
+	"github.com/insomniacslk/dhcp/dhcpv6":                     "dhcpd",
 }
 
 func TestImportsFollowTheDiagram(t *testing.T) {

@@ -32,27 +32,27 @@ func TestUsageCountsWhatThePoolGave(t *testing.T) {
 	}
 	table := store.Table("default")
 	table.SetPool(pool)
-	check := func(when string, table *Table, want Usage) {
+	check := func(when string, table *Table, want [2]int) {
 		t.Helper()
-		if got := table.Usage(); got != want {
-			t.Errorf("%s: %+v, want %+v", when, got, want)
+		if busy, total := table.Use(false); busy != want[0] || total != want[1] {
+			t.Errorf("%s: %d of %d, want %d of %d", when, busy, total, want[0], want[1])
 		}
 	}
-	check("at first", table, Usage{Size: 14})
+	check("at first", table, [2]int{0, 14})
 	bind(table, 10)
 	bind(table, 11)
 	bind(table, 12) // reserved
 	bind(table, 50) // not in a range
-	check("with four leases", table, Usage{Size: 14, Leased: 2})
+	check("with four leases", table, [2]int{2, 14})
 	bind(table, 11) // renewed
-	check("after a renewal", table, Usage{Size: 14, Leased: 2})
+	check("after a renewal", table, [2]int{2, 14})
 	table.Release(addr(10), nil)
-	check("after a release", table, Usage{Size: 14, Leased: 1})
+	check("after a release", table, [2]int{1, 14})
 	table.Decline(addr(11), time.Now().Add(time.Hour), nil)
-	check("after a decline", table, Usage{Size: 14, Kept: 1})
+	check("after a decline", table, [2]int{1, 14})
 	bind(table, 13)
 	table.SetPool(Pool{Ranges: []Range{{Start: addr(13), End: addr(60)}}})
-	check("with another pool", table, Usage{Size: 48, Leased: 2, Kept: 1})
+	check("with another pool", table, [2]int{2, 48})
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,5 +62,5 @@ func TestUsageCountsWhatThePoolGave(t *testing.T) {
 	defer store.Close()
 	table = store.Table("default")
 	table.SetPool(pool)
-	check("when read again", table, Usage{Size: 14, Leased: 1})
+	check("when read again", table, [2]int{1, 14})
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
-	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -58,9 +57,9 @@ func collectNetwork(to chan<- prometheus.Metric, n network.NetworkStats) {
 	}
 }
 
-func collectPool(to chan<- prometheus.Metric, u lease.Usage, name, family string) {
+func collectPool(to chan<- prometheus.Metric, u network.PoolUse, name, family string) {
 	poolSize.send(to, u.Size, name, family)
-	poolTaken.send(to, u.Taken(), name, family)
+	poolTaken.send(to, u.Taken, name, family)
 }
 
 func collectDHCP(to chan<- prometheus.Metric, c dhcpd.Counts, name, family string) {
@@ -183,4 +182,3 @@ func counts[S any](m metric[uint64], value func(S) uint64) sender[S] {
 func holds[S any](m metric[int], value func(S) int) sender[S] {
 	return row[S, int]{m, value}
 }
-

@@ -17,7 +17,6 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
-	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/metrics"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/radv"
@@ -89,7 +88,7 @@ func TestNetworksAreToldByName(t *testing.T) {
 	text := scrape(t, network.Stats{
 		Networks: []network.NetworkStats{
 			{Info: network.Info{Ref: network.Ref{Name: "default"}, Bridge: "virbr0", Active: true, Ports: 3},
-				DHCP4: &dhcpd.Stats4{Acks: 17}, Pool4: lease.Usage{Size: 253, Leased: 40, Kept: 2},
+				DHCP4: &dhcpd.Stats4{Acks: 17}, Pool4: network.PoolUse{Size: 253, Taken: 42},
 				TFTP: []tftp.Stats{{Sent: 1}, {Sent: 2}}},
 			{Info: network.Info{Ref: network.Ref{Name: "odd \xff \"name\""}}},
 		},

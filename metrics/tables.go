@@ -38,7 +38,9 @@ var dhcpMetrics = []sender[dhcpd.Counts]{
 	counts(dhcpCounter("clones", "Clients told apart from another with their identifier."), func(c dhcpd.Counts) uint64 { return c.Clones }),
 }
 
-func raCounter(name, help string) metric[uint64] { return counter("ra_"+name+"_total", help, "network") }
+func raCounter(name, help string) metric[uint64] {
+	return counter("ra_"+name+"_total", help, "network")
+}
 
 var raMetrics = []sender[radv.Stats]{
 	counts(raCounter("solicitations", "Valid router solicitations."), func(s radv.Stats) uint64 { return s.Solicited }),

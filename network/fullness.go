@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // fullness is how full a pool of addresses was when it was last looked at.
@@ -19,8 +17,8 @@ const (
 
 // next is how full the pool is now. It must have emptied to 85 % before it is
 // roomy again, so that one guest that comes and goes is not told of each time.
-func (f fullness) next(u lease.Usage) fullness {
-	switch taken := u.Taken(); {
+func (f fullness) next(u PoolUse) fullness {
+	switch taken := u.Taken; {
 	case u.Size == 0:
 		return roomy
 	case taken >= u.Size:
@@ -57,7 +55,7 @@ func warnOfPools(log *slog.Logger, networks []NetworkStats, known map[string]ful
 	for _, n := range networks {
 		for _, pool := range []struct {
 			server string
-			usage  lease.Usage
+			usage  PoolUse
 		}{{"DHCPv4", n.Pool4}, {"DHCPv6", n.Pool6}} {
 			key := pool.server + " " + n.Name
 			was := known[key]
@@ -70,7 +68,7 @@ func warnOfPools(log *slog.Logger, networks []NetworkStats, known map[string]ful
 			if is == exhausted {
 				text = "no address of the pool is left: new guests get none"
 			}
-			log.Warn(text, "network", n.Name, "server", pool.server, "taken", pool.usage.Taken(), "of", pool.usage.Size)
+			log.Warn(text, "network", n.Name, "server", pool.server, "taken", pool.usage.Taken, "of", pool.usage.Size)
 		}
 	}
 	return now

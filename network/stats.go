@@ -6,7 +6,6 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
-	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -20,12 +19,18 @@ type Stats struct {
 // NetworkStats is Stats of one network. What has no server has no counters.
 type NetworkStats struct {
 	Info
-	Pool4, Pool6 lease.Usage // of a network that gives addresses; else zero
+	Pool4, Pool6 PoolUse // of a network that gives addresses; else zero
 	DHCP4        *dhcpd.Stats4
 	DHCP6        *dhcpd.Stats6
 	RA           *radv.Stats
 	DNS          *dns.Stats
 	TFTP         []tftp.Stats // a server for each address
+}
+
+// PoolUse says how full a pool of addresses is.
+type PoolUse struct {
+	Size  int // addresses that clients without a reservation can have
+	Taken int // of these, those that have a lease, are offered, or were found in use
 }
 
 // Stats returns the counters of this moment. It waits for no change.
@@ -51,10 +56,10 @@ func (s *services) count(n *NetworkStats) {
 		return
 	}
 	if srv := shown.dhcp4; srv != nil {
-		n.DHCP4, n.Pool4 = new(srv.Stats()), s.e.leases.Usage()
+		n.DHCP4, n.Pool4 = new(srv.Stats()), s.poolUse(false)
 	}
 	if srv := shown.dhcp6; srv != nil {
-		n.DHCP6, n.Pool6 = new(srv.Stats()), s.e.leases.Usage6()
+		n.DHCP6, n.Pool6 = new(srv.Stats()), s.poolUse(true)
 	}
 	if srv := shown.ra; srv != nil {
 		n.RA = new(srv.Stats())
@@ -65,4 +70,9 @@ func (s *services) count(n *NetworkStats) {
 	for _, srv := range shown.tftp {
 		n.TFTP = append(n.TFTP, srv.Stats())
 	}
+}
+
+func (s *services) poolUse(six bool) PoolUse {
+	busy, total := s.e.leases.Use(six)
+	return PoolUse{Size: total, Taken: busy}
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/metrics"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -65,6 +66,10 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	if err != nil {
 		return err
 	}
+	counters, err := listenMetrics(s.Metrics)
+	if err != nil {
+		return err
+	}
 	manager := network.New(log, host, network.Config{
 		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
 		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
@@ -96,6 +101,9 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
 		}
 		group.Go(func() error { return followLibvirt(ctx, s, follower, manager, links) })
+		if counters != nil {
+			group.Go(func() error { return metrics.Serve(ctx, counters, metrics.Handler(log, manager.Stats)) })
+		}
 		log.Info("ready", "version", version)
 		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
 			log.Warn("tell systemd", "err", err)
@@ -106,6 +114,14 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return nil // asked to end
 	}
 	return err
+}
+
+// listenMetrics opens where Prometheus reads the counters; nil is nowhere.
+func listenMetrics(addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	return metrics.Listen(addr)
 }
 
 // listener is a socket of libvirt's protocol.

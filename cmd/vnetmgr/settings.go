@@ -25,6 +25,7 @@ type settings struct {
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
 	LeaseHistory   int    `toml:"lease_history"`   // how many records of who had which address are kept; 0 for none
+	Metrics        string `toml:"metrics"`         // socket or loopback address and port where Prometheus reads /metrics; "" for nowhere
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
 }
