@@ -123,8 +123,10 @@ func (s *site) start() {
 		host.calling = s.calling
 	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
-		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
-		LeaseFile:  filepath.Join(s.dir, "leases.db"),
+		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
+		LeaseFile: filepath.Join(s.dir, "leases.db"),
+
+		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
