@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/vnetmgr/vnetmgr/lease"
 )
@@ -80,7 +81,7 @@ func OpenOrReplace(path string, limit int) (j *Journal, damage, err error) {
 // damaged tells an unreadable file from one that is locked or forbidden.
 func damaged(err error) bool {
 	var path *os.PathError
-	return !errors.Is(err, bolt.ErrTimeout) && !errors.As(err, &path)
+	return !errors.Is(err, bolterrors.ErrTimeout) && !errors.As(err, &path)
 }
 
 // Close notes what waits, and closes the file.
