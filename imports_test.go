@@ -18,9 +18,9 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain network rpc state xmlnet",
+	"cmd/vnetmgr":         "bridge cli domain network polkit rpc state xmlnet internal/systembus",
 	"cli":                 "rpc/wire",
-	"rpc":                 "rpc/wire network xmlnet lease port",
+	"rpc":                 "rpc/wire network xmlnet lease port polkit",
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved internal/systembus",
 	"hook":                "",
@@ -40,6 +40,7 @@ var mayImport = map[string]string{
 	"sriov":               "",
 	"firewalld":           "internal/systembus",
 	"resolved":            "internal/systembus",
+	"polkit":              "internal/systembus",
 	"internal/systembus":  "",
 	"internal/bustest":    "",
 	"internal/golden":     "",

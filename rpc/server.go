@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -71,6 +72,11 @@ type Options struct {
 	// Authorize says whether a peer may use the daemon, and in its error why
 	// not (AuthorizeGroup("libvirt")).
 	Authorize func(ctx context.Context, p Peer, readOnly bool) error
+
+	// PolkitRW and PolkitRO are asked instead, where there is a polkit, about
+	// those who are not root on sockets that can change networks and on
+	// read-only ones; nil: never.
+	PolkitRW, PolkitRO *polkit.Client
 }
 
 // withDefaults fills in what is zero.
@@ -108,6 +114,7 @@ type Server struct {
 	others *pool
 
 	refusals refusals
+	asking   asking
 
 	// callbackID counts event registrations. libvirt counts them per daemon,
 	// not per connection.

@@ -18,7 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/systembus"
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
 )
@@ -81,11 +83,15 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	}
 	defer links.Close()
 	follower := newFollower(log, s, manager, links)
+	bus := systembus.New(s.SystemBus)
+	defer bus.Close()
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
 		Adopt:      follower.Adopt,
 		Release:    follower.Release,
 		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
+		PolkitRW:   polkitFor(s.AuthRW, bus),
+		PolkitRO:   polkitFor(s.AuthRO, bus),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -103,6 +109,14 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return nil // asked to end
 	}
 	return err
+}
+
+// polkitFor returns the polkit to ask where auth says so.
+func polkitFor(auth string, bus *systembus.Bus) *polkit.Client {
+	if auth != authPolkit {
+		return nil
+	}
+	return polkit.New(bus)
 }
 
 // listener is a socket of libvirt's protocol.

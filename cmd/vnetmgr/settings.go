@@ -19,10 +19,12 @@ type settings struct {
 	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
 	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
 	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
-	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
+	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
 	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
-	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
+	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root, where polkit does not decide
+	AuthRW         string `toml:"auth_unix_rw"`    // "polkit": polkit decides who may write, where it runs; "none": the group does
+	AuthRO         string `toml:"auth_unix_ro"`    // "polkit": polkit decides who may read, where it runs; "none": everybody may
 	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
@@ -45,6 +47,8 @@ func readSettings(path string) (settings, error) {
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
 		SocketGroup:    "libvirt",
+		AuthRW:         authPolkit,
+		AuthRO:         authPolkit,
 		DNSQueryRate:   5000,
 		LogLevel:       "info",
 		MaxClients:     5000,
@@ -59,7 +63,23 @@ func readSettings(path string) (settings, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return s, fmt.Errorf("read settings %s: unknown key %q", path, unknown[0].String())
 	}
-	return s, nil
+	return s, s.check()
+}
+
+// How clients are authenticated, as in libvirt's settings.
+const (
+	authPolkit = "polkit"
+	authNone   = "none"
+)
+
+// check refuses values that are none.
+func (s settings) check() error {
+	for key, value := range map[string]string{"auth_unix_rw": s.AuthRW, "auth_unix_ro": s.AuthRO} {
+		if value != authPolkit && value != authNone {
+			return fmt.Errorf("%s %q: want %s or %s", key, value, authPolkit, authNone)
+		}
+	}
+	return nil
 }
 
 // logger writes text to standard error, without times where systemd's
