@@ -76,6 +76,8 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hook:       s.Hook,
 		SystemBus:  s.SystemBus,
 		QueryRate:  s.DNSQueryRate,
+
+		RegisterDomains: s.Register,
 	})
 	links, err := bridge.Open()
 	if err != nil {

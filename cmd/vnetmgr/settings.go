@@ -12,21 +12,22 @@ import (
 // settings are the daemon's; every one has a default that needs no file. The
 // file is TOML, of which libvirt's "key = value" files are a part.
 type settings struct {
-	NetworkDir     string `toml:"network_dir"`     // definitions
-	RunDir         string `toml:"run_dir"`         // what is active; our own sockets
-	StateDir       string `toml:"state_dir"`       // leases
-	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
-	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
-	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
-	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
-	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
-	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
-	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
-	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root, where polkit does not decide
-	AuthRW         string `toml:"auth_unix_rw"`    // "polkit": polkit decides who may write, where it runs; "none": the group does
-	AuthRO         string `toml:"auth_unix_ro"`    // "polkit": polkit decides who may read, where it runs; "none": everybody may
-	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
-	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
+	NetworkDir     string `toml:"network_dir"`      // definitions
+	RunDir         string `toml:"run_dir"`          // what is active; our own sockets
+	StateDir       string `toml:"state_dir"`        // leases
+	DNSMasqDir     string `toml:"dnsmasq_dir"`      // lease files for libvirt and its NSS modules; "" for none
+	LibvirtSockets bool   `toml:"libvirt_sockets"`  // serve libvirt's network sockets where no other daemon does
+	LibvirtDir     string `toml:"libvirt_dir"`      // where those are
+	Hook           string `toml:"hook"`             // script to run at steps in a network's life; "" for none
+	SystemBus      string `toml:"system_bus"`       // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
+	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
+	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
+	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
+	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
+	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
+	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
+	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
+	LogLevel       string `toml:"log_level"`        // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
 }
 
