@@ -18,9 +18,9 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain metrics network rpc state xmlnet",
+	"cmd/vnetmgr":         "bridge cli domain metrics network rpc state xmlnet polkit internal/systembus",
 	"cli":                 "rpc/wire",
-	"rpc":                 "rpc/wire network xmlnet lease journal port",
+	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus",
 	"hook":                "",
@@ -42,6 +42,7 @@ var mayImport = map[string]string{
 	"sriov":               "",
 	"firewalld":           "internal/systembus",
 	"resolved":            "internal/systembus",
+	"polkit":              "internal/systembus",
 	"internal/systembus":  "",
 	"internal/bustest":    "",
 	"internal/golden":     "",

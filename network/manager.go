@@ -48,6 +48,9 @@ type Config struct {
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
+	// RegisterDomains has systemd-resolved, where it runs, ask every network's
+	// resolver for the network's names.
+	RegisterDomains bool
 }
 
 // Manager holds every network and is the only one to change the host.

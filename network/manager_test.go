@@ -104,6 +104,8 @@ type site struct {
 	ns  *kerneltest.NS
 	dir string
 	bus string // the system's D-Bus, "" for none
+	// register is Config.RegisterDomains.
+	register bool
 	*Manager
 	stop    func()
 	calling func(method string) // as nsHost has it, if not nil
@@ -132,6 +134,8 @@ func (s *site) start() {
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
+
+		RegisterDomains: s.register,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

@@ -30,7 +30,7 @@ func (m *Manager) planLive(ctx context.Context, n, was *xmlnet.Network) (*plan.P
 	if _, err := plan.Make(added, have); err != nil {
 		return nil, err
 	}
-	return plan.Make(n, bridge.Host{})
+	return m.makePlan(n, bridge.Host{})
 }
 
 // replan makes an active network what n and its plan p say, as the difference

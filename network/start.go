@@ -82,7 +82,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return fmt.Errorf("observe the host: %w", err)
 	}
-	p, err := plan.Make(n, have)
+	p, err := m.makePlan(n, have)
 	if err != nil {
 		return err
 	}

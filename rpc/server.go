@@ -16,6 +16,7 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -76,6 +77,11 @@ type Options struct {
 	// Authorize says whether a peer may use the daemon, and in its error why
 	// not (AuthorizeGroup("libvirt")).
 	Authorize func(ctx context.Context, p Peer, readOnly bool) error
+
+	// PolkitRW and PolkitRO are asked instead, where there is a polkit, about
+	// those who are not root on sockets that can change networks and on
+	// read-only ones; nil: never.
+	PolkitRW, PolkitRO *polkit.Client
 }
 
 // withDefaults fills in what is zero.
@@ -113,6 +119,7 @@ type Server struct {
 	others *pool
 
 	refusals refusals
+	asking   asking
 
 	// callbackID counts event registrations. libvirt counts them per daemon,
 	// not per connection.

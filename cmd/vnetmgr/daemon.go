@@ -18,8 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/systembus"
 	"github.com/vnetmgr/vnetmgr/metrics"
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
 )
@@ -81,6 +83,8 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hook:           s.Hook,
 		SystemBus:      s.SystemBus,
 		QueryRate:      s.DNSQueryRate,
+
+		RegisterDomains: s.Register,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -88,12 +92,16 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	}
 	defer links.Close()
 	follower := newFollower(log, s, manager, links)
+	bus := systembus.New(s.SystemBus)
+	defer bus.Close()
 	server := rpc.New(log, manager, rpc.Options{
 		MaxClients: s.MaxClients,
 		Adopt:      follower.Adopt,
 		Release:    follower.Release,
 		History:    manager.History,
 		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
+		PolkitRW:   polkitFor(s.AuthRW, bus),
+		PolkitRO:   polkitFor(s.AuthRO, bus),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -122,6 +130,14 @@ func listenMetrics(addr string) (net.Listener, error) {
 		return nil, nil
 	}
 	return metrics.Listen(addr)
+}
+
+// polkitFor returns the polkit to ask where auth says so.
+func polkitFor(auth string, bus *systembus.Bus) *polkit.Client {
+	if auth != authPolkit {
+		return nil
+	}
+	return polkit.New(bus)
 }
 
 // listener is a socket of libvirt's protocol.
