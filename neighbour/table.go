@@ -13,7 +13,7 @@ import (
 // out each other's.
 const (
 	maxEach     = 16 // Linux makes itself no more (net.ipv6.conf.*.max_addresses)
-	maxBystand  = 1024
+	maxBystand  = 4096
 	maxFollowed = 1 << 16
 )
 

@@ -60,17 +60,22 @@ func (t *Tracker) change(f func(*table)) {
 	}
 }
 
+// Recall notes what was known before: it counts once it is answered.
+func (t *Tracker) Recall(all []Neighbour) {
+	t.change(func(table *table) {
+		for _, n := range all {
+			table.claim(n, time.Now())
+		}
+	})
+}
+
 // Serve listens and asks until ctx ends, which is no error, or the link goes.
 // The caller closes c.
 func (t *Tracker) Serve(ctx context.Context, c *Conn) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(groupCtx, c.interrupt)
 	defer stop()
-	t.change(func(table *table) {
-		for _, n := range c.known {
-			table.claim(n, time.Now())
-		}
-	})
+	t.Recall(c.known)
 	for _, own := range c.own {
 		if err := c.send(echoRequest(own)); err != nil {
 			return fmt.Errorf("ask all neighbours: %w", err)

@@ -127,6 +127,7 @@ func (s *site) start() {
 		LeaseFile:  filepath.Join(s.dir, "leases.db"),
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
+		Hosts:      filepath.Join(s.dir, "hosts"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
