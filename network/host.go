@@ -11,6 +11,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -35,6 +36,8 @@ type Host interface {
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
 	// ListenRA opens a bridge for router advertisements.
 	ListenRA(link string) (*radv.Conn, error)
+	// ListenNeighbours opens a bridge for neighbour discovery.
+	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
 	// Droppers names other programs' chains that drop forwarded packets.
@@ -104,6 +107,10 @@ func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Li
 }
 
 func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(link) }
+
+func (k *kernel) ListenNeighbours(link string) (*neighbour.Conn, error) {
+	return neighbour.Listen(link)
+}
 
 func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)

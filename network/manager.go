@@ -62,6 +62,7 @@ type Manager struct {
 	events   broker
 	macs     *macFiles
 	watch    portWatch
+	domains  domains
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -86,13 +87,17 @@ type Manager struct {
 // New returns a Manager of the networks on host. It does nothing until Run.
 func New(log *slog.Logger, host Host, cfg Config) *Manager {
 	bus := systembus.New(cfg.SystemBus)
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, host: host, log: log,
 		bus: bus, firewalld: firewalld.New(bus), resolved: resolved.New(bus),
-		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
-		byID:     make(map[xmlnet.UUID]*entry),
-		macs:     newMACFiles(),
+		byID: make(map[xmlnet.UUID]*entry),
+		macs: newMACFiles(),
 	}
+	m.resolver = dns.NewResolver(log, dns.ResolverConfig{
+		ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts,
+		HostsChanged: func() { m.watch.changed("") }, // guests' names may be the host's now, or no more
+	})
+	return m
 }
 
 // List returns every network, sorted by name.

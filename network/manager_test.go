@@ -131,6 +131,7 @@ func (s *site) start() {
 		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
+		Hosts:      filepath.Join(s.dir, "hosts"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
@@ -41,6 +42,7 @@ type services struct {
 type servers struct {
 	dns   *dns.Server
 	names *names
+	made  *neighbour.Tracker
 	dhcp4 *dhcpd.Server4
 	dhcp6 *dhcpd.Server6
 	ra    *radv.Server
