@@ -30,6 +30,10 @@ type Host interface {
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// Translated lists the connections from subnets that are translated, and
+	// Kept tells whether a network's rules let such go on.
+	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
+	Kept(ctx context.Context, id, name string) (bool, error)
 	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
@@ -92,6 +96,14 @@ func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {
 
 func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
+}
+
+func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
+	return k.rules.Translated(ctx, from)
+}
+
+func (k *kernel) Kept(ctx context.Context, id, name string) (bool, error) {
+	return k.rules.Kept(ctx, id, name)
 }
 
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {

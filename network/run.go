@@ -42,6 +42,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
 	group.Go(func() error { m.watchPools(ctx); return nil })
+	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error { m.followResolved(ctx); return nil })
 	group.Go(func() error {
@@ -171,6 +172,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.mu.Lock()
 		e.live, e.plan = live, p
 		m.mu.Unlock()
+		m.adoptKept(ctx, e)
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
