@@ -54,6 +54,7 @@ type Manager struct {
 	events   broker
 	macs     *macFiles
 	watch    portWatch
+	guests   guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
