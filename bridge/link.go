@@ -39,6 +39,9 @@ type link struct {
 	mtu    int
 	up     bool
 
+	isolated bool   // of bridge ports only
+	data     []byte // IFLA_INFO_DATA; of taps only
+
 	// Of bridges only.
 	stp           bool
 	forwardDelay  time.Duration
@@ -167,7 +170,12 @@ func (l *link) parseInfo(b []byte) {
 			l.kind = unix.ByteSliceToString(value)
 		case nl.IFLA_INFO_DATA:
 			data = value
+		case nl.IFLA_INFO_SLAVE_DATA:
+			l.parsePort(value)
 		}
+	}
+	if l.kind == "tun" {
+		l.data = slices.Clone(data)
 	}
 	if l.kind != "bridge" {
 		return // the same numbers mean something else there
@@ -180,6 +188,16 @@ func (l *link) parseInfo(b []byte) {
 			l.forwardDelay = time.Duration(uint32At(value)) * (time.Second / userHZ)
 		case nl.IFLA_BR_VLAN_FILTERING:
 			l.vlanFiltering = len(value) > 0 && value[0] != 0
+		}
+	}
+}
+
+// parsePort reads IFLA_INFO_SLAVE_DATA of a bridge port. Under another kind of
+// master the number means something else, which nobody asks for.
+func (l *link) parsePort(b []byte) {
+	for kind, value := range attrs(b) {
+		if kind == nl.IFLA_BRPORT_ISOLATED {
+			l.isolated = len(value) > 0 && value[0] != 0
 		}
 	}
 }
