@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -143,7 +144,7 @@ func (c *Conn) configurePort(ctx context.Context, l *link, want PortLink) error 
 	if l.master == master.index && l.up && l.isolated == want.Isolated {
 		return nil
 	}
-	return c.withoutSTP(ctx, master, func() error { return c.join(ctx, master, l, want.Isolated) })
+	return c.withoutSTP(ctx, master, l.index, func() error { return c.join(ctx, master, l, want.Isolated) })
 }
 
 // join makes a link a port that is up, of a bridge that is up too: ports of one
@@ -173,7 +174,7 @@ func (c *Conn) join(ctx context.Context, master, l *link, isolated bool) error {
 // which come up meanwhile forward at once: a guest's first frames would be lost
 // while its port listens and learns, although no loop goes through it. What
 // forwards already goes on. (A tap has carrier once it is opened.)
-func (c *Conn) withoutSTP(ctx context.Context, master *link, f func() error) error {
+func (c *Conn) withoutSTP(ctx context.Context, master *link, port int, f func() error) error {
 	if !master.stp {
 		return f()
 	}
@@ -181,7 +182,31 @@ func (c *Conn) withoutSTP(ctx context.Context, master *link, f func() error) err
 		return err
 	}
 	err := f()
+	if err == nil {
+		err = c.waitOperational(ctx, port)
+	}
 	return errors.Join(err, c.setSTPState(context.WithoutCancel(ctx), master.index, 1))
+}
+
+// carrierTime is how long the kernel may take to notice the carrier of a link
+// that was set up. It does so in a work queue of its own.
+const carrierTime = 200 * time.Millisecond
+
+// waitOperational waits until the bridge knows that a port works, as it does
+// soon if there is carrier at all.
+func (c *Conn) waitOperational(ctx context.Context, index int) error {
+	deadline := time.Now().Add(carrierTime)
+	for {
+		l, err := c.linkAt(ctx, index)
+		if err != nil || l.operational || !l.carrier || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (c *Conn) setDown(ctx context.Context, index int) error {
