@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,7 +52,7 @@ func TestFixturesLookAsTheyDid(t *testing.T) {
 			})
 		}
 	})
-	if *service != "vnetmgr" {
+	if *service != "vnetmgr" && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		for _, rule := range accepted.Unused() {
 			t.Errorf("differences.txt lists what is no difference: %s", rule)
 		}

@@ -36,6 +36,7 @@ type rule struct {
 //	in: FIXTURE… | *
 //	[SECTION] - REGEXP
 //	[SECTION] + REGEXP
+//	[SECTION] [-+] REGEXP
 //
 // why and in hold until the next of their kind. SECTION and FIXTURE may have
 // "*" in them. A line is accepted if the whole of it matches.
@@ -71,16 +72,19 @@ func (a *Accepted) read(head *rule, line string) error {
 		return nil
 	}
 	section, rest, ok := strings.Cut(strings.TrimPrefix(line, "["), "] ")
-	if !ok || line[0] != '[' || len(rest) < 3 || rest[0] != '-' && rest[0] != '+' || head.why == "" || head.fixtures == nil {
+	signs, text, isRule := strings.Cut(strings.Replace(rest, "[-+]", "-+", 1), " ")
+	if !ok || !isRule || line[0] != '[' || strings.Trim(signs, "-+") != "" || head.why == "" || head.fixtures == nil {
 		return fmt.Errorf("%q is no rule with a reason and fixtures", line)
 	}
-	re, err := regexp.Compile("^(?:" + rest[2:] + ")$")
+	re, err := regexp.Compile("^(?:" + text + ")$")
 	if err != nil {
 		return err
 	}
-	r := *head
-	r.section, r.sign, r.line = section, rest[0], re
-	a.rules = append(a.rules, &r)
+	for i := range signs {
+		r := *head
+		r.section, r.sign, r.line = section, signs[i], re
+		a.rules = append(a.rules, &r)
+	}
 	return nil
 }
 

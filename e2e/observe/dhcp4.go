@@ -293,12 +293,13 @@ func (o *observer) reservations4(a *asker) {
 				n++
 				q.mac, q.options[12] = mac(n), []byte(h.Name)
 			}
+			who := strings.TrimSpace(h.MAC.String() + " " + h.Name)
 			answer, ok := a.ask(q)
 			if !ok {
-				s.line("%s %s: no answer", h.MAC, h.Name)
+				s.line("%s: no answer", who)
 				continue
 			}
-			s.line("%s %s: %s, host name %s, %s", h.MAC, h.Name, answer.addr, text(answer.options[12]), value4(51, answer.options[51]))
+			s.line("%s: %s, host name %s, %s", who, answer.addr, text(answer.options[12]), value4(51, answer.options[51]))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ var bridgeFiles = []string{
 }
 
 // host looks at what the network is on the host: its link, addresses, routes,
-// what was set under /proc/sys, and who listens.
+// and what was set under /proc/sys.
 func (o *observer) host() {
 	s := o.report.add("host")
 	name := o.Network.Bridge.Name
@@ -34,7 +35,6 @@ func (o *observer) host() {
 		s.Lines = append(s.Lines, o.routes(family, name)...)
 	}
 	o.sysctls(s)
-	o.listeners(s)
 }
 
 func (o *observer) hostAddrs(s *Section) {
@@ -93,15 +93,23 @@ func (o *observer) sysctls(s *Section) {
 // zone is a link's name behind an address that ss prints.
 var zone = regexp.MustCompile(`%[^:\]]+`)
 
+// known tells whether a port is one of those that services are known by:
+// others are of clients, and of files on their way by TFTP.
+func known(addr string) bool {
+	port, err := strconv.Atoi(addr[strings.LastIndexByte(addr, ':')+1:])
+	return err == nil && port < 1024
+}
+
 // listeners are the sockets that guests could reach.
-func (o *observer) listeners(s *Section) {
+func (o *observer) listeners() {
+	s := o.report.add("listeners")
 	var lines []string
 	for line := range strings.Lines(o.Host.Must(o.t, "ss", "-H", "-lntu")) {
 		fields := strings.Fields(line)
-		if len(fields) < 5 {
+		if len(fields) < 5 || !known(fields[4]) {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("listens %s %s", fields[0], zone.ReplaceAllString(fields[4], "")))
+		lines = append(lines, fmt.Sprintf("%s %s", fields[0], zone.ReplaceAllString(fields[4], "")))
 	}
 	slices.Sort(lines)
 	s.Lines = append(s.Lines, slices.Compact(lines)...)

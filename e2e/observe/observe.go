@@ -43,6 +43,7 @@ func Network(t lab.TB, s Subject) *Report {
 	o.addresses()
 	o.dns()
 	o.tftp()
+	o.listeners()
 	return &o.report
 }
 
@@ -66,6 +67,10 @@ func (o *observer) plugIn() *lab.Guest {
 	})
 	lab.Eventually(o.t, patience, "the guest has a link-local address", func() bool {
 		return strings.Contains(g.Must(o.t, "ip", "-6", "addr", "show", "dev", "eth0", "scope", "link", "-tentative"), "inet6 fe80:")
+	})
+	lab.Eventually(o.t, patience, "the bridge's addresses are known to be its own", func() bool {
+		out := o.Host.Must(o.t, "ip", "-6", "addr", "show", "dev", o.Network.Bridge.Name)
+		return !strings.Contains(out, "tentative") && (!o.hasIPv6() || strings.Contains(out, "inet6 fe80:"))
 	})
 	return g
 }

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -103,7 +102,7 @@ func describeTFTP(b []byte) string {
 	case 3:
 		return fmt.Sprintf("DATA %q", rest[min(2, len(rest)):])
 	case 5:
-		return fmt.Sprintf("ERROR %d %s", b[3], bytes.TrimRight(rest[min(2, len(rest)):], "\x00"))
+		return fmt.Sprintf("ERROR %d", b[3]) // and words for people
 	case 6:
 		return "OACK " + strings.Join(strings.Split(strings.TrimSuffix(string(rest), "\x00"), "\x00"), " ")
 	}

@@ -28,9 +28,14 @@ var UpstreamAddrs = []string{"203.0.113.54", "10.0.0.1", "10.0.0.53", "192.0.2.8
 // and the host know the first of the servers.
 func NewUpstreams(t lab.TB, h *lab.Host, in *lab.Internet) *Upstreams {
 	t.Helper()
+	gateway := strings.Fields(h.Must(t, "ip", "route", "show", "default"))[2]
 	in.Script(t, "ip -6 addr add 2001:db8:1::1/64 dev eth0 nodad")
 	h.Script(t, `ip -6 addr add 2001:db8:1::2/64 dev `+lab.UplinkName+` nodad
-		ip -6 route add default via 2001:db8:1::1`)
+		ip -6 route add default via 2001:db8:1::1
+		# libvirt starts no network with a default route where there is one.
+		ip route del default
+		ip route add 0.0.0.0/1 via `+gateway+`
+		ip route add 128.0.0.0/1 via `+gateway)
 	h.WriteFile(t, "/etc/resolv.conf", "nameserver "+UpstreamAddrs[0]+"\n", 0o644)
 	u := &Upstreams{asked: make(map[string][]string)}
 	for _, addr := range UpstreamAddrs {
