@@ -56,6 +56,7 @@ func commands() []*command {
 				{name: "mac", kind: textOption, help: "MAC address"},
 			},
 		},
+		historyCommand(),
 		{
 			name: "net-dumpxml", summary: "network information in XML", run: netDumpXML,
 			about: "Output the network information as an XML dump to stdout.",

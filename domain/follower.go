@@ -39,6 +39,9 @@ type Config struct {
 	// Attach makes links ports of a bridge that they were ports of. It may be
 	// called from several goroutines.
 	Attach func(ctx context.Context, bridge string, links []string) error
+	// Changed, if there is one, is called when Interfaces may not be what it
+	// was. It must not block.
+	Changed func()
 	// StatusDir has the lease files that libvirt and we keep alike, KeepDir
 	// the definitions of adopted networks.
 	StatusDir, KeepDir string
@@ -231,6 +234,7 @@ func (f *Follower) list(ctx context.Context, s *session) error {
 	f.mu.Lock()
 	f.byDomain = known
 	f.mu.Unlock()
+	f.tellChanged()
 	return nil
 }
 
@@ -275,8 +279,15 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 			delete(f.byDomain, e.uuid)
 		}
 		f.mu.Unlock()
+		f.tellChanged()
 	}
 	return networks, nil
+}
+
+func (f *Follower) tellChanged() {
+	if f.cfg.Changed != nil {
+		f.cfg.Changed()
+	}
 }
 
 // hasLinks tells an active domain's interfaces from those of one that is

@@ -11,6 +11,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -29,12 +30,18 @@ type Host interface {
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// Translated lists the connections from subnets that are translated, and
+	// Kept tells whether a network's rules let such go on.
+	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
+	Kept(ctx context.Context, id, name string) (bool, error)
 	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
 	// ListenRA opens a bridge for router advertisements.
 	ListenRA(link string) (*radv.Conn, error)
+	// ListenNeighbours opens a bridge for neighbour discovery.
+	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
 	// Droppers names other programs' chains that drop forwarded packets.
@@ -91,6 +98,14 @@ func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
 }
 
+func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
+	return k.rules.Translated(ctx, from)
+}
+
+func (k *kernel) Kept(ctx context.Context, id, name string) (bool, error) {
+	return k.rules.Kept(ctx, id, name)
+}
+
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
 	return dhcpd.Listen4(link, server)
 }
@@ -104,6 +119,10 @@ func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Li
 }
 
 func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(link) }
+
+func (k *kernel) ListenNeighbours(link string) (*neighbour.Conn, error) {
+	return neighbour.Listen(link)
+}
 
 func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)

@@ -103,9 +103,9 @@ func TestDomainIsRegisteredWithTheHostsResolver(t *testing.T) {
 	registered := func() (index int) {
 		for i, what := range r.Links() {
 			switch what {
-			case "~lab.test 2/10.6.0.1 ":
+			case "~lab.test ~0.6.10.in-addr.arpa 2/10.6.0.1 ":
 				index = max(index, i)
-			case "~lab.test ": // on its way
+			case "~lab.test ~0.6.10.in-addr.arpa ": // on its way
 			default:
 				t.Errorf("link %d: %s", i, what)
 			}
@@ -169,9 +169,9 @@ func TestZoneAndRegistrationChangeLive(t *testing.T) {
 		doc        []byte
 		zone, what string
 	}{
-		{doc("zone='work'", "register='yes'", "10.6.0.1"), "work", "~v.test 2/10.6.0.1 "},
+		{doc("zone='work'", "register='yes'", "10.6.0.1"), "work", "~v.test ~0.6.10.in-addr.arpa 2/10.6.0.1 "},
 		{doc("", "", "10.6.0.1"), "libvirt", ""},
-		{doc("", "register='yes'", "10.6.0.1"), "libvirt", "~v.test 2/10.6.0.1 "},
+		{doc("", "register='yes'", "10.6.0.1"), "libvirt", "~v.test ~0.6.10.in-addr.arpa 2/10.6.0.1 "},
 	} {
 		if err := live(step.doc); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func TestZoneAndRegistrationChangeLive(t *testing.T) {
 	if err := live(doc("zone='nowhere'", "", "10.6.0.1")); err == nil || !strings.Contains(err.Error(), "INVALID_ZONE") {
 		t.Errorf("a zone that is not there: %v", err)
 	}
-	want("libvirt", "~v.test 2/10.6.0.1 ")
+	want("libvirt", "~v.test ~0.6.10.in-addr.arpa 2/10.6.0.1 ")
 	if after, _ := s.XML(ref.UUID, false); after != before {
 		t.Errorf("a live change that failed changed the definition:\n%s", cmp.Diff(before, after))
 	}

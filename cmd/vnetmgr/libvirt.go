@@ -15,14 +15,26 @@ import (
 
 // newFollower returns the follower of the host's libvirt.
 func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *bridge.Conn) *domain.Follower {
-	return domain.New(log, networks{manager}, domain.Config{
-		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
+	var follower *domain.Follower
+	follower = domain.New(log, networks{manager}, domain.Config{
+		Changed: func() { manager.SetDomains(interfacesOf(follower)) },
+		URI:     s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
 		Attach: func(ctx context.Context, bridge string, ports []string) error {
 			return manager.Exclusively(func() error { return links.PutBack(ctx, bridge, ports) })
 		},
 		StatusDir: s.DNSMasqDir,
 		KeepDir:   filepath.Join(s.StateDir, "adopted"),
 	})
+	return follower
+}
+
+// interfacesOf shows the domains that a follower knows to package network.
+func interfacesOf(f *domain.Follower) []network.DomainInterface {
+	var all []network.DomainInterface
+	for _, i := range f.Interfaces() {
+		all = append(all, network.DomainInterface{Domain: i.Domain, MAC: i.MAC, Bridge: i.Bridge})
+	}
+	return all
 }
 
 // followLibvirt follows the host's libvirt until ctx ends: domains whose
