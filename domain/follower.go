@@ -38,10 +38,10 @@ type Config struct {
 	Timeout time.Duration
 	// Attach makes links ports of a bridge that they were ports of. It may be
 	// called from several goroutines.
-	Attach func(ctx context.Context, bridge string, links []string) error
-	// Changed, if there is one, is called when Interfaces may not be what it
-	// was. It must not block.
-	Changed func()
+	Attach func(ctx context.Context, bridge string, links []Interface) error
+	// Changed is told the interfaces of all active domains when they may not
+	// be what they were; nil tells nobody.
+	Changed func(all []Interface)
 	// StatusDir has the lease files that libvirt and we keep alike, KeepDir
 	// the definitions of adopted networks.
 	StatusDir, KeepDir string
@@ -197,6 +197,11 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 		select {
 		case <-f.wake:
 		case <-ticker.C:
+			// Not all that a domain's interface becomes has an event, as its
+			// move to another network.
+			if err := f.list(ctx, s); err != nil {
+				return err
+			}
 			networks = true
 		case <-s.link.done:
 			return errors.New("libvirt closed the connection")
@@ -238,6 +243,12 @@ func (f *Follower) list(ctx context.Context, s *session) error {
 	return nil
 }
 
+func (f *Follower) tellChanged() {
+	if f.cfg.Changed != nil {
+		f.cfg.Changed(f.Interfaces())
+	}
+}
+
 // interfaces reads those of one domain, none if it is gone. XML that can't be
 // read is logged: it is no reason to leave the others.
 func (f *Follower) interfaces(ctx context.Context, s *session, d libvirt.Domain) ([]Interface, error) {
@@ -262,12 +273,14 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 	dirty, networks := f.dirty, f.netsDue
 	f.dirty, f.netsDue = make(map[event]struct{}), false
 	f.mu.Unlock()
+	domains := false
 	for e := range dirty {
 		if e.network {
 			networks = true
 			f.facades.changed(e.uuid)
 			continue
 		}
+		domains = true
 		interfaces, err := f.interfaces(ctx, s, libvirt.Domain{Name: e.name, UUID: e.uuid, ID: -1})
 		if err != nil {
 			return networks, err
@@ -279,15 +292,11 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 			delete(f.byDomain, e.uuid)
 		}
 		f.mu.Unlock()
+	}
+	if domains {
 		f.tellChanged()
 	}
 	return networks, nil
-}
-
-func (f *Follower) tellChanged() {
-	if f.cfg.Changed != nil {
-		f.cfg.Changed()
-	}
 }
 
 // hasLinks tells an active domain's interfaces from those of one that is
@@ -315,10 +324,10 @@ func (f *Follower) Reattach(ctx context.Context, bridge string) {
 
 // linksOf are the links of domains on a network, or by no network's name on
 // its bridge.
-func (f *Follower) linksOf(network, bridge string) (links []string) {
+func (f *Follower) linksOf(network, bridge string) (links []Interface) {
 	for _, i := range f.Interfaces() {
 		if i.Target != "" && (i.Network == network || i.Network == "" && i.Bridge == bridge) {
-			links = append(links, i.Target)
+			links = append(links, i)
 		}
 	}
 	return links

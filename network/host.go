@@ -26,6 +26,8 @@ type Host interface {
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// SetFloors makes a bridge guarantee rates to ports.
 	SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error
+	// FDB reads what a bridge has learned of who is behind its ports.
+	FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error)
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
@@ -77,6 +79,10 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
+
+func (k *kernel) FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error) {
+	return k.links.FDB(ctx, link)
+}
 
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)

@@ -62,7 +62,7 @@ type Manager struct {
 	events   broker
 	macs     *macFiles
 	watch    portWatch
-	domains  domains
+	guests   guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client

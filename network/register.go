@@ -49,7 +49,7 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 			return known, nil
 		}
 		err := m.resolved.Register(ctx, l.Index, *p.Register)
-		if err != nil && p.Register.Optional {
+		if err != nil && p.Register.Optional && ctx.Err() == nil {
 			m.notRegistered(p.Register, err)
 			return 0, nil
 		}
@@ -106,7 +106,10 @@ func registerError(err error) error {
 // fails.
 func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	index, err := m.register(ctx, e.plan, e.registered)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() != nil {
+		return // what was told before is still to be taken back
+	}
+	if err != nil {
 		m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
 	}
 	_ = m.setRegistered(e, index, nil) // logged
@@ -125,8 +128,14 @@ func (m *Manager) followResolved(ctx context.Context) {
 			if e.live == nil || e.plan.Register == nil {
 				continue
 			}
-			_ = m.setRegistered(e, 0, nil)
-			m.adoptRegistration(ctx, e)
+			index, err := m.register(ctx, e.plan, 0)
+			if err != nil && ctx.Err() != nil {
+				return // what was told before is still to be taken back
+			}
+			if err != nil {
+				m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
+			}
+			_ = m.setRegistered(e, index, nil) // logged
 		}
 	})
 }

@@ -31,6 +31,9 @@ func ownProcedures() procedures {
 		wire.OwnAdopt:      handle(writing("ADOPT"), (*client).adopt),
 		wire.OwnRelease:    handle(writing("RELEASE"), (*client).release),
 		wire.OwnHistory:    handle(reading, (*client).history),
+
+		wire.OwnListAttached:   handle(reading, (*client).listAttached),
+		wire.OwnListNeighbours: handle(reading, (*client).listNeighbours),
 	}
 }
 

@@ -44,6 +44,8 @@ type Networks interface {
 	Port(id, portID xmlnet.UUID) (port.Port, error)
 	SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error
 	DeletePort(id, portID xmlnet.UUID) error
+	Attached(id xmlnet.UUID) ([]network.Attached, error)
+	Neighbours(ctx context.Context, id xmlnet.UUID) ([]network.Neighbour, error)
 	Subscribe() (events <-chan network.Event, cancel func())
 }
 

@@ -101,7 +101,8 @@ func (m *Machine) lookPath(name string) string {
 		}
 		for dir := range strings.SplitSeq(dirs, ":") {
 			path := dir + "/" + name
-			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			// Not where a link leads: that may be meant for the machine's root.
+			if info, err := os.Lstat(m.root + path); err == nil && !info.IsDir() {
 				return path
 			}
 		}
