@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +20,10 @@ var everyBoot = flag.Bool("boot", false, "boot in every way that there is, which
 
 // bootSite is a network with files to boot on it: by TFTP, and by a web server
 // on the host.
-func bootSite(t *testing.T) (s *site, root string) {
+//
+// The web server's name has an address of the one family that the test is
+// about: firmware that boots by HTTP tries IPv4 first.
+func bootSite(t *testing.T, webAddr string) (s *site, root string) {
 	t.Helper()
 	s = newServiceSite(t)
 	root = t.TempDir()
@@ -35,16 +40,18 @@ func bootSite(t *testing.T) (s *site, root string) {
 <file arch='bios' name='undionly.kpxe'/>
 </boot></metadata>
 <forward mode='nat'/><bridge name='virbr6' stp='off'/><domain name='example.test'/>
-<dns><host ip='192.168.66.1'><hostname>boot.example.test</hostname></host><host ip='fd00:66::1'><hostname>boot.example.test</hostname></host></dns>
+<dns><host ip='%s'><hostname>boot.example.test</hostname></host></dns>
 <ip address='192.168.66.1' prefix='24'><tftp root='%s'/><dhcp><range start='192.168.66.2' end='192.168.66.99'/></dhcp></ip>
-<ip family='ipv6' address='fd00:66::1' prefix='64'><dhcp><range start='fd00:66::100' end='fd00:66::1ff'/></dhcp></ip></network>`, root))
+<ip family='ipv6' address='fd00:66::1' prefix='64'><dhcp><range start='fd00:66::100' end='fd00:66::1ff'/></dhcp></ip></network>`, webAddr, root))
 	s.ctl(t, "net-start", "boot")
 	return s, root
 }
 
-// serveFiles serves the folder by HTTP on the host.
-func serveFiles(t *testing.T, s *site, root string) {
+// serveFiles serves the folder by HTTP on the host, and returns who asked.
+func serveFiles(t *testing.T, s *site, root string) (askers func() []string) {
 	t.Helper()
+	var mu sync.Mutex
+	var all []string
 	var l net.Listener
 	err := s.Net(func() (err error) {
 		l, err = net.Listen("tcp", ":8080")
@@ -53,9 +60,20 @@ func serveFiles(t *testing.T, s *site, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.FileServer(http.Dir(root))}
+	files := http.FileServer(http.Dir(root))
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		all = append(all, r.RemoteAddr)
+		mu.Unlock()
+		files.ServeHTTP(w, r)
+	})}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return all
+	}
 }
 
 // Firmware of each kind starts the program that the network names for it, by
@@ -75,14 +93,19 @@ func TestUEFIBoots(t *testing.T) {
 		{"arm64-pxe4", lab.ARM64, lab.PXE4, "arm64.efi", true},
 		{"arm64-pxe6", lab.ARM64, lab.PXE6, "arm64.efi", true},
 		{"arm64-http4", lab.ARM64, lab.HTTP4, "arm64-http.efi", true},
+		{"arm64-http6", lab.ARM64, lab.HTTP6, "arm64-http.efi", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.slow && !*everyBoot {
 				t.Skip("takes minutes: make boot")
 			}
 			t.Parallel()
-			s, root := bootSite(t)
-			serveFiles(t, s, root)
+			web := "192.168.66.1"
+			if tc.way == lab.HTTP6 {
+				web = "fd00:66::1"
+			}
+			s, root := bootSite(t, web)
+			askers := serveFiles(t, s, root)
 			said := "started by " + tc.name
 			if err := os.WriteFile(filepath.Join(root, tc.file), lab.EFI(tc.cpu, said), 0o644); err != nil {
 				t.Fatal(err)
@@ -93,6 +116,9 @@ func TestUEFIBoots(t *testing.T) {
 				t.Errorf("after %v the console shows:\n%s", time.Since(began), vm.Log())
 			}
 			t.Logf("after %v", time.Since(began))
+			if got := askers(); (len(got) > 0) != strings.HasPrefix(tc.way, "HTTP") {
+				t.Errorf("the web server was asked by %q", got)
+			}
 		})
 	}
 }
