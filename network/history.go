@@ -37,8 +37,7 @@ func (w *wanted) history() {
 	if w.m.journal == nil || w.plan.DHCP4 == nil && w.plan.DHCP6 == nil {
 		return
 	}
-	name, leases := w.e.current().Name, w.e.leases
-	w.follow("lease history", func(ctx context.Context) { w.m.followHistory(ctx, w.log, name, leases) })
+	w.follow("lease history", func(ctx context.Context) { w.m.followHistory(ctx, w.log, w.name, w.e.leases) })
 }
 
 // followHistory writes down the changes of a network's leases until ctx ends.

@@ -21,9 +21,10 @@ import (
 // What they serve changes while they run: sockets are closed and opened only
 // where a plan asks for others. Manager.change guards them.
 type services struct {
-	m   *Manager
-	e   *entry
-	log *slog.Logger
+	m    *Manager
+	e    *entry
+	name string // the network's
+	log  *slog.Logger
 
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -98,7 +99,7 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 
 func (m *Manager) newServices(e *entry, n *xmlnet.Network) *services {
 	ctx, cancel := context.WithCancelCause(m.ctx)
-	return &services{m: m, e: e, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
+	return &services{m: m, e: e, name: n.Name, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
 }
 
 // start opens a part's sockets.
