@@ -24,7 +24,7 @@ var mayImport = map[string]string{
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved internal/systembus",
 	"hook":                "",
-	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld resolved",
+	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
 	"bridge":              "",

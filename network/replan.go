@@ -30,7 +30,7 @@ func (m *Manager) planLive(ctx context.Context, n, was *xmlnet.Network) (*plan.P
 	if _, err := plan.Make(added, have); err != nil {
 		return nil, err
 	}
-	return plan.Make(n, bridge.Host{})
+	return m.plan(n, bridge.Host{})
 }
 
 // replan makes an active network what n and its plan p say, as the difference
@@ -53,6 +53,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	m.mu.Lock()
 	e.live, e.plan = n, p
 	m.mu.Unlock()
+	m.reattach(ctx, e)
 	m.tellOwnAddrs()
 	return nil
 }

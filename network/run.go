@@ -11,7 +11,6 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/lease"
-	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -114,6 +113,7 @@ func (m *Manager) load(ctx context.Context) error {
 		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
+	m.loadAttached(ctx)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		}
 		// Of an active network only what the definition says counts: a route
 		// that collides today did not when it was started.
-		p, err := plan.Make(e.live, bridge.Host{})
+		p, err := m.plan(e.live, bridge.Host{})
 		if err != nil {
 			m.log.Error("active network cannot be adopted", "network", e.live.Name, "err", err)
 			m.mu.Lock()
@@ -169,6 +169,9 @@ func (m *Manager) adopt(ctx context.Context) error {
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
 	}
+	if err := m.applyGuards(ctx); err != nil {
+		m.log.Error("guard ports", "err", err)
+	}
 	for _, e := range m.byID {
 		if e.live == nil {
 			continue
@@ -183,6 +186,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		e.services = services
 		m.mu.Unlock()
 		m.adoptRegistration(ctx, e)
+		m.reattach(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
