@@ -18,33 +18,33 @@ import (
 // until Detach: past the end of the daemon, of the network and of the host's
 // boot. Asking again for what is attached gets what is there; asking for it
 // otherwise is refused (ErrOperationInvalid). If it fails, nothing was made.
-func (m *Manager) Attach(ctx context.Context, id xmlnet.UUID, req AttachRequest) (Attached, error) {
+func (m *Manager) Attach(ctx context.Context, id xmlnet.UUID, req AttachRequest) (AttachedLink, error) {
 	m.change.Lock()
 	defer m.change.Unlock()
 	e, err := m.lookup(id)
 	if err != nil {
-		return Attached{}, err
+		return AttachedLink{}, err
 	}
 	if e.live == nil {
-		return Attached{}, invalid("network '%s' is not active", e.ref().Name)
+		return AttachedLink{}, invalid("network '%s' is not active", e.ref().Name)
 	}
 	if err := attachable(e.live); err != nil {
-		return Attached{}, err
+		return AttachedLink{}, err
 	}
 	ns, err := m.openNetns(req)
 	if err != nil {
-		return Attached{}, err
+		return AttachedLink{}, err
 	}
 	if ns != nil {
 		defer ns.Close()
 	}
 	have, err := m.host.Observe(ctx)
 	if err != nil {
-		return Attached{}, fmt.Errorf("observe the host: %w", err)
+		return AttachedLink{}, fmt.Errorf("observe the host: %w", err)
 	}
 	if known, err := m.attachedAs(e, req, ns); known != nil || err != nil {
 		if err != nil {
-			return Attached{}, err
+			return AttachedLink{}, err
 		}
 		d := describe(e.live, known, have)
 		d.Known = true
@@ -52,11 +52,11 @@ func (m *Manager) Attach(ctx context.Context, id xmlnet.UUID, req AttachRequest)
 	}
 	a, err := m.complyWith(ctx, e, req, ns, have)
 	if err != nil {
-		return Attached{}, err
+		return AttachedLink{}, err
 	}
 	// From here on it is finished, whether the client waits or not.
 	if err := m.attach(context.WithoutCancel(ctx), e, a, ns); err != nil {
-		return Attached{}, attachError(err)
+		return AttachedLink{}, attachError(err)
 	}
 	m.log.Info("link attached", "network", e.live.Name, "link", a.Link, "mac", a.MAC.String(), "addr", a.Addr)
 	return describe(e.live, a, have), nil

@@ -25,7 +25,7 @@ const attachDoc = `<network><name>n</name><forward mode='nat'/><bridge name='vir
 <ip address='192.168.77.1' netmask='255.255.255.0'><dhcp><range start='192.168.77.2' end='192.168.77.4'/>
 <host mac='52:54:00:00:00:99' ip='192.168.77.99'/></dhcp></ip></network>`
 
-func (s *site) mustAttach(id xmlnet.UUID, req AttachRequest) Attached {
+func (s *site) mustAttach(id xmlnet.UUID, req AttachRequest) AttachedLink {
 	s.t.Helper()
 	a, err := s.Attach(context.Background(), id, req)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestAttachedTapIsAPortWithAnAddress(t *testing.T) {
 	id := s.mustStart(attachDoc).UUID
 	req := AttachRequest{Caller: 7, Link: "fc0", MAC: mustMAC("52:54:00:00:00:01"), Name: "web", MACRule: true, Isolated: true}
 	a := s.mustAttach(id, req)
-	want := Attached{
+	want := AttachedLink{
 		Attachment: a.Attachment, On: Ref{Name: "n", UUID: id}, Bridge: "virbr7", MTU: 1400, Domain: "lan",
 		Addrs:    []netip.Prefix{netip.PrefixFrom(a.Addr, 24)},
 		Gateways: []netip.Addr{netip.MustParseAddr("192.168.77.1")}, Resolvers: []netip.Addr{netip.MustParseAddr("192.168.77.1")},

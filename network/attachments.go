@@ -50,8 +50,8 @@ type AttachRequest struct {
 	Key string
 }
 
-// Attached is an Attachment with what its guest needs to know.
-type Attached struct {
+// AttachedLink is an Attachment with what its guest needs to know.
+type AttachedLink struct {
 	port.Attachment
 	On     Ref
 	Bridge string
@@ -116,9 +116,9 @@ func (m *Manager) attachedNow() attachments {
 	return m.attached
 }
 
-// plan is plan.Make with what is attached to n.
-func (m *Manager) plan(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) {
-	p, err := plan.Make(n, have)
+// makePlan plans n with what is attached to it.
+func (m *Manager) makePlan(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) {
+	p, err := m.planDefined(n, have)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (m *Manager) plan(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) 
 // replanAttached has the servers of an active network know what is attached to
 // it; m.change is held.
 func (m *Manager) replanAttached(e *entry) error {
-	p, err := m.plan(e.live, bridge.Host{})
+	p, err := m.makePlan(e.live, bridge.Host{})
 	if err != nil {
 		return err
 	}
@@ -161,9 +161,9 @@ func (m *Manager) applyGuards(ctx context.Context) error {
 	return m.host.ApplyGuards(ctx, guards)
 }
 
-// Attached lists what is attached to a network, sorted by link; it need not be
+// AttachedLinks lists what is attached to a network, sorted by link; it need not be
 // active.
-func (m *Manager) Attached(ctx context.Context, id xmlnet.UUID) ([]Attached, error) {
+func (m *Manager) AttachedLinks(ctx context.Context, id xmlnet.UUID) ([]AttachedLink, error) {
 	m.mu.RLock()
 	e, err := m.lookup(id)
 	if err != nil {
@@ -176,7 +176,7 @@ func (m *Manager) Attached(ctx context.Context, id xmlnet.UUID) ([]Attached, err
 	if err != nil {
 		return nil, fmt.Errorf("observe the host: %w", err)
 	}
-	list := make([]Attached, 0, len(some))
+	list := make([]AttachedLink, 0, len(some))
 	for _, a := range some {
 		list = append(list, describe(n, a, have))
 	}
@@ -184,8 +184,8 @@ func (m *Manager) Attached(ctx context.Context, id xmlnet.UUID) ([]Attached, err
 }
 
 // describe adds to a what n has for it.
-func describe(n *xmlnet.Network, a *port.Attachment, have bridge.Host) Attached {
-	d := Attached{
+func describe(n *xmlnet.Network, a *port.Attachment, have bridge.Host) AttachedLink {
+	d := AttachedLink{
 		Attachment: *a, On: Ref{Name: n.Name, UUID: n.UUID}, Bridge: n.Bridge.Name, MTU: int(n.MTU), Domain: n.Domain.Name,
 	}
 	for _, l := range have.Links {
