@@ -222,5 +222,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}, domainCommands()...)
+	}, append(domainCommands(), portCommands()...)...)
 }
