@@ -3,6 +3,7 @@ package cli
 // Names of commands that are handled before the table is.
 const (
 	daemonCommand   = "daemon"
+	cniCommand      = "cni"
 	completeCommand = "complete"
 )
 
@@ -196,6 +197,7 @@ func commands() []*command {
 				"--socket PATH serves on PATH and PATH-ro.",
 			run: runNothing, // Main runs it
 		},
+		cniCommandRow(),
 		{
 			name: "version", summary: "show version", offline: true, run: version,
 			about: "Display the version of this program and of the daemon that it talks to.",
