@@ -104,6 +104,8 @@ type site struct {
 	ns  *kerneltest.NS
 	dir string
 	bus string // the system's D-Bus, "" for none
+	// register is Config.RegisterDomains.
+	register bool
 	*Manager
 	stop    func()
 	calling func(method string) // as nsHost has it, if not nil
@@ -123,13 +125,18 @@ func (s *site) start() {
 		host.calling = s.calling
 	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
-		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
-		LeaseFile:  filepath.Join(s.dir, "leases.db"),
+		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
+		LeaseFile: filepath.Join(s.dir, "leases.db"),
+
+		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
+		Hosts:      filepath.Join(s.dir, "hosts"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
+
+		RegisterDomains: s.register,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

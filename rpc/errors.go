@@ -25,6 +25,8 @@ var prefixes = map[wire.Code]string{
 	wire.CodeNoNetwork:            "Network not found: ",
 	wire.CodeInvalidMAC:           "invalid MAC address: ",
 	wire.CodeAuthFailed:           "authentication failed: ",
+	wire.CodeAuthCancelled:        "authentication cancelled: ",
+	wire.CodeAuthUnavailable:      "authentication unavailable: ",
 	wire.CodeOperationInvalid:     "Requested operation is not valid: ",
 	wire.CodeConfigUnsupported:    "unsupported configuration: ",
 	wire.CodeHookFailed:           "Hook script execution failed: ",
