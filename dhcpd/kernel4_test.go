@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,26 +29,50 @@ type lan struct {
 	server *Server4
 	leases *lease.Table
 	guests int
+	log    logged
+	stop   func() // what serves
+}
+
+// logged is what was logged, for reading while it is written.
+type logged struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // newLAN makes the bridge and serves it, with leases on disk.
 func newLAN(t *testing.T, cfg Config4) *lan {
 	t.Helper()
 	n := &lan{host: newHost(t), file: filepath.Join(t.TempDir(), "leases.db")}
-	store, err := lease.OpenStore(n.file, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.leases = store.Table("network")
-	n.server = NewServer4(slog.New(slog.DiscardHandler), cfg, n.leases)
+	n.serve(t, cfg)
+	t.Cleanup(func() { n.stop() })
+	return n
+}
+
+// serve serves with the leases on disk, until stop.
+func (n *lan) serve(t testing.TB, cfg Config4) {
+	t.Helper()
 	c, err := listenIn(n.host, "virbr0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeStore := n.openLeases(t)
+	n.server = NewServer4(slog.New(slog.NewTextHandler(&n.log, nil)), cfg, n.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(ctx, c) }()
-	t.Cleanup(func() {
+	n.stop = func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
@@ -55,11 +80,21 @@ func newLAN(t *testing.T, cfg Config4) *lan {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+		closeStore()
+	}
+}
+
+func (n *lan) openLeases(t testing.TB) (closeStore func()) {
+	store, err := lease.OpenStore(n.file, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.leases = store.Table("network")
+	return func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	return n
+	}
 }
 
 // newHost returns a namespace with the bridge virbr0.
