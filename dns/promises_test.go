@@ -24,7 +24,7 @@ import (
 // localPtr, forwardPlainNames, forwarders of domains, isolated networks, the
 // host's hosts file; TestOptionsMeanWhatTheyMeanToDnsmasq: CNAME, rebinding),
 // what concerns guests' names in package network (neighbours_test.go,
-// names_test.go, owners), dns enable='no' in its modes_test.go.
+// names_test.go, owners), dns enable='no' in its nodns_test.go.
 
 // A digger asks a server that has real upstreams.
 type digger struct {
