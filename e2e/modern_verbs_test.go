@@ -66,6 +66,11 @@ var verbs = []string{
 	"v net-metadata lab http://example.org/b --key b --set '<q'", "v net-metadata lab http://example.org/b --key b --set '<q/>' --remove",
 	"v net-metadata lab http://example.org/b --key 'b b' --set '<q/>'",
 	"EDITOR=true v net-metadata lab http://example.org/b --key b --edit", "EDITOR='sed -i s/w=/x=/' v net-metadata lab http://example.org/b --key b --edit",
+	`v net-metadata lab http://example.org/n --key n --set '<q a="1"><r b="2">text<t/></r><o:s xmlns:o="http://example.org/o" o:c="3"><u/></o:s><v xmlns="http://example.org/v"><w/></v></q>'`,
+	"v net-metadata lab http://example.org/n", "v net-dumpxml lab --xpath //metadata",
+	`v net-metadata lab http://example.org/n --key m --set '<n:q xmlns:n="http://example.org/n" n:a="1"><n:r n:b="2"/><!-- said --></n:q>'`, "v net-metadata lab http://example.org/n", "v net-dumpxml lab",
+	`v net-metadata lab http://example.org/n --key n --set '<q xmlns="http://example.org/n"><r/></q>'`, "v net-metadata lab http://example.org/n", "v net-dumpxml lab",
+	`v net-metadata lab http://example.org/n --key n --set '<q/><r/>'`, `v net-metadata lab http://example.org/n --key n --set 'text'`, `v net-metadata lab http://example.org/n --key n --set ''`, "v net-metadata lab http://example.org/n --remove",
 	"v net-dumpxml lab", "v net-metadata lab http://example.org/b --remove", "v net-metadata lab http://example.org/b --remove", "v net-dumpxml lab",
 
 	// Editing.

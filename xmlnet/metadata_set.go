@@ -94,7 +94,7 @@ func (n *node) local() string {
 // setNamespace puts an element, but not what it holds, into a namespace.
 func (n *node) setNamespace(prefix, uri string) error {
 	if !isNCName(prefix) {
-		return errf(InternalError, "failed to validate prefix '%s'", prefix)
+		return errf(InternalError, "failed to validate prefix for a new XML namespace")
 	}
 	decl := xmlAttr{"xmlns:" + prefix, uri}
 	i := slices.IndexFunc(n.decls, func(d xmlAttr) bool { return d.name == decl.name })

@@ -53,7 +53,7 @@ func (u *updater) updateDHCPHost(s *scanner) error {
 	}
 	if !u.partial && d.IP != nil {
 		if a, ok := parseAddr(*d.IP); ok && is4(a) != is4(ip.Prefix.Addr()) {
-			return errf(ConfigUnsupported, "the address family of a host entry IP must match the address family of the dhcp element's parent")
+			return refused("the address family of a host entry IP must match the address family of the dhcp element's parent")
 		}
 	}
 	host, err := u.dhcpHost(d, ip)
