@@ -9,7 +9,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VE
 # times calls a worker that is still busy a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: run build test check lint unit e2e hosts fuzz bench deps-test
+.PHONY: run build test check lint unit e2e hosts fuzz bench compare deps-test
 
 run: build
 	scripts/run bin/vnetmgr
@@ -48,6 +48,12 @@ fuzz:
 bench:
 	scripts/deps test bench
 	go run ./bench
+
+# The networks of fixtures/ as guests see them, with libvirt and dnsmasq instead
+# of vnetmgr: docs/compat.md has what may differ.
+compare:
+	scripts/deps test
+	go test -count=1 -timeout 10m ./e2e -run TestFixturesLookAsTheyDid -service=libvirt
 
 deps-test:
 	scripts/deps test

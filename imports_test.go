@@ -18,11 +18,11 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain network polkit rpc state xmlnet internal/systembus",
+	"cmd/vnetmgr":         "bridge cli domain metrics network rpc state xmlnet polkit internal/systembus",
 	"cli":                 "rpc/wire",
-	"rpc":                 "rpc/wire network xmlnet lease port polkit",
+	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved internal/systembus",
+	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
 	"hook":                "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld resolved",
 	"dnsmasq":             "dhcpd dns",
@@ -32,9 +32,12 @@ var mayImport = map[string]string{
 	"nat":                 "",
 	"dhcpd":               "lease internal/holder",
 	"dns":                 "internal/holder",
+	"neighbour":           "",
 	"radv":                "",
 	"tftp":                "internal/holder",
 	"lease":               "",
+	"journal":             "lease",
+	"metrics":             "network dhcpd dns radv tftp",
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
 	"sriov":               "",
@@ -58,12 +61,16 @@ var onlyIn = map[string]string{
 	"github.com/miekg/dns":                "dns",
 	"github.com/coreos/go-systemd/v22":    "cmd/vnetmgr",
 	"github.com/BurntSushi/toml":          "cmd/vnetmgr",
-	"github.com/godbus/dbus/v5":           "internal/systembus internal/bustest",
-	"github.com/vishvananda/netlink/nl":   "bridge internal/kerneltest",
-	"github.com/google/nftables/expr":     "nat",
-	"github.com/mdlayher/packet":          "dhcpd radv",
-	"github.com/mdlayher/ndp":             "radv",
-	"github.com/insomniacslk/dhcp/dhcpv6": "dhcpd",
+	"go.etcd.io/bbolt":                    "journal",
+
+	"github.com/prometheus/client_golang/prometheus":          "metrics",
+	"github.com/prometheus/client_golang/prometheus/promhttp": "metrics",
+	"github.com/godbus/dbus/v5":                               "internal/systembus internal/bustest",
+	"github.com/vishvananda/netlink/nl":                       "bridge internal/kerneltest",
+	"github.com/google/nftables/expr":                         "nat",
+	"github.com/mdlayher/packet":                              "dhcpd radv neighbour",
+	"github.com/mdlayher/ndp":                                 "radv",
+	"github.com/insomniacslk/dhcp/dhcpv6":                     "dhcpd",
 }
 
 func TestImportsFollowTheDiagram(t *testing.T) {

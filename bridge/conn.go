@@ -27,6 +27,8 @@ type Conn struct {
 	// come and go while their bridge is applied.
 	shaping sync.Mutex
 
+	ports portMemory // of FollowPorts
+
 	sockets map[int]*nl.SocketHandle // as nl.NetlinkRequest wants it
 }
 

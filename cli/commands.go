@@ -54,8 +54,10 @@ func commands() []*command {
 			options: []option{
 				networkOption(nameOrUUID, activeNetworks),
 				{name: "mac", kind: textOption, help: "MAC address"},
+				{name: "domains", help: "show the domain that has each lease (not in virsh)"},
 			},
 		},
+		historyCommand(),
 		{
 			name: "net-dumpxml", summary: "network information in XML", run: netDumpXML,
 			about: "Output the network information as an XML dump to stdout.",
@@ -134,7 +136,13 @@ func commands() []*command {
 				networkOption(nameOrUUID, activeNetworks),
 				{name: "uuid", help: "list uuid's only"},
 				{name: "table", help: "list table (default)"},
+				{name: "details", help: "list domain, interface, address and name of each port (not in virsh)"},
 			},
+		},
+		{
+			name: "net-fdb", summary: "list what a network's bridge has learned", run: netFDB,
+			about:   "List the MAC addresses that a network's bridge knows to be behind its ports,\nand the domain, address and name of each (not in virsh).",
+			options: []option{networkOption(nameOrUUID, activeNetworks)},
 		},
 		{
 			name: "net-port-create", summary: "create a network port from an XML file", run: netPortCreate,

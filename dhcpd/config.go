@@ -40,8 +40,9 @@ type Config6 struct {
 	Domain       string
 	// Authoritative offers are taken at once, without waiting for others.
 	Authoritative bool
-	TakenNames    []string // no client may call itself so
-	LogRequests   bool     // each request is a line in the log
+	Rules         Rules
+	NoProbe       bool // addresses are offered without looking who uses them
+	LogRequests   bool // each request is a line in the log
 }
 
 // Range is an inclusive range of addresses.

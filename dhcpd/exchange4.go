@@ -68,6 +68,7 @@ func (x *exchange4) handlePacket(b []byte, _ net.HardwareAddr) {
 		x.counts.dropped.Add(1)
 		return
 	}
+	x.counts.asked.add(uint8(r.kind))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	unicast := d.dst == x.service.addr
@@ -99,7 +100,8 @@ func (x *exchange4) handle(a *asked4) {
 		x.counts.conflicts.Add(1)
 		x.warn(now, "a guest found its address in use", a.request.mac, answer.change.lease.Addr)
 	}
-	if a.request.kind == dhcpv4.MessageTypeDiscover && answer.reply == nil && !a.request.giaddr.IsValid() {
+	if answer.exhausted {
+		x.counts.exhausted.Add(1)
 		x.warn(now, "no address is left", a.request.mac, netip.Addr{})
 	}
 	answer.change.apply(now, x.leases, nil)
@@ -143,12 +145,14 @@ func (x *exchange4) trace(r *request4, a answer4) {
 // reply sends a reply with the others of its batch.
 func (x *exchange4) reply(p *reply4) {
 	if p != nil {
+		x.counts.said.add(uint8(p.kind))
 		x.replies = append(x.replies, newFrame4(p, x.service.addr))
 	}
 }
 
 // bind gives the client its lease and sends the reply once that is on disk.
 func (x *exchange4) bind(now time.Time, a answer4) {
+	x.counts.said.add(uint8(a.reply.kind))
 	f := newFrame4(a.reply, x.service.addr)
 	x.wait(1)
 	if err := a.change.apply(now, x.leases, func(err error) { x.bound(f, err) }); err != nil {

@@ -61,6 +61,7 @@ func (x *exchange6) handlePacket(b []byte, from net.HardwareAddr) {
 	if d.dst.IsMulticast() && d.dst != allServers6 {
 		return
 	}
+	x.counts.asked.add(uint8(r.kind))
 	if len(r.relays) == 0 {
 		r.peer = d.src
 	}
@@ -76,10 +77,12 @@ func (x *exchange6) handle(r *request6, d datagram6, from net.HardwareAddr) {
 	answer := x.service.handle6(now, x.leases, r, !d.dst.IsMulticast())
 	x.trace(r, answer)
 	if answer.short {
+		x.counts.exhausted.Add(1)
 		x.warn(now, "no IPv6 address is left", r.mac, netip.Addr{})
 	}
 	var f *frame
 	if answer.reply != nil {
+		x.counts.said.add(uint8(answer.reply.kind))
 		f = newFrame6(answer.reply, x.conn.source, d.src, from)
 	}
 	var binds []change4
@@ -89,7 +92,7 @@ func (x *exchange6) handle(r *request6, d datagram6, from net.HardwareAddr) {
 			binds = append(binds, c)
 			continue
 		case declineLease:
-			x.counts.declined.Add(1)
+			x.counts.conflicts.Add(1)
 			x.warn(now, "a guest found its address in use", r.mac, c.lease.Addr)
 		}
 		c.apply(now, x.leases, nil)

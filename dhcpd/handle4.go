@@ -60,6 +60,8 @@ func (c change4) apply(now time.Time, leases *lease.Table, done func(error)) err
 type answer4 struct {
 	reply  *reply4 // nil: silence
 	change change4
+	// exhausted tells that there is no address for the client.
+	exhausted bool
 }
 
 // The errors of RFC 2131 §4.3.2, in dnsmasq's words.
@@ -109,14 +111,14 @@ func (s *service4) discover(now time.Time, leases *lease.Table, r *request4) ans
 	res := s.reservation(r)
 	a, unproven, ok := s.addressFor(now, leases, r, res)
 	if !ok {
-		return answer4{}
+		return answer4{exhausted: true}
 	}
 	l, length, infinite := s.newLease(now, leases, r, res, a)
 	p := newReply4(dhcpv4.MessageTypeOffer, r)
 	p.yiaddr = a
 	s.putLeaseTimes(p, length, infinite)
 	s.putOptions(p, r, s.offeredName(r, res))
-	return answer4{p, change4{kind: offerAddr, lease: l, unproven: unproven}}
+	return answer4{reply: p, change: change4{kind: offerAddr, lease: l, unproven: unproven}}
 }
 
 // addressFor finds the address to offer: the client's reservation, its lease,
@@ -199,7 +201,7 @@ func (s *service4) grant(now time.Time, leases *lease.Table, r *request4, a neti
 	p.ciaddr, p.yiaddr = r.ciaddr, a
 	s.putLeaseTimes(p, length, infinite)
 	s.putOptions(p, r, l.Hostname)
-	return answer4{p, change4{kind: bindLease, lease: l}}
+	return answer4{reply: p, change: change4{kind: bindLease, lease: l}}
 }
 
 // refusal says why a client cannot have an address, "" if it can.
@@ -278,7 +280,7 @@ func (s *service4) bootp(now time.Time, leases *lease.Table, r *request4) answer
 	p.ciaddr, p.yiaddr = r.ciaddr, res.Addr
 	r.wanted = nil
 	s.putOptions(p, r, res.Name)
-	return answer4{p, change4{kind: bindLease, lease: l}}
+	return answer4{reply: p, change: change4{kind: bindLease, lease: l}}
 }
 
 // newLease is the lease that the client is to have. A renewed one keeps its

@@ -32,6 +32,9 @@ func (s *service6) handle6(now time.Time, leases *lease.Table, r *request6, unic
 		return s.useMulticast(r)
 	}
 	c := &conversation6{service6: s, now: now, leases: leases, request6: r, res: s.reservation(r)}
+	if s.tag(r, c.res); r.ignored {
+		return answer6{}
+	}
 	switch r.kind {
 	case dhcpv6.MessageTypeSolicit:
 		return c.solicit()
@@ -166,7 +169,7 @@ func (c *conversation6) confirm() answer6 {
 	} else {
 		p.options.putStatus(iana.StatusNotOnLink, "confirm failed")
 	}
-	c.putOptions(p, c.request6, "")
+	c.putOptions(p, c.request6, nil, "")
 	return answer6{reply: p}
 }
 
@@ -212,7 +215,7 @@ func (c *conversation6) end(kind changeKind, text string) answer6 {
 // (RFC 8415 §18.3.6).
 func (c *conversation6) inform() answer6 {
 	p := c.newReply6(dhcpv6.MessageTypeReply, c.request6)
-	c.putOptions(p, c.request6, "")
+	c.putOptions(p, c.request6, nil, "")
 	c.putRefreshTime(p)
 	return answer6{reply: p}
 }
@@ -221,8 +224,11 @@ func (c *conversation6) inform() answer6 {
 const leastRefresh = 600 * time.Second
 
 // putRefreshTime tells a client when to ask again (RFC 8415 §21.23): after as
-// long as a lease lasts, as with dnsmasq.
+// long as a lease lasts, as with dnsmasq, unless a rule says so.
 func (c *conversation6) putRefreshTime(p *reply6) {
+	if c.rulesFor(c.request6, nil).rule(uint16(dhcpv6.OptionInformationRefreshTime)) != nil {
+		return
+	}
 	t := c.configuredTime(nil, netip.Addr{})
 	if t.Infinite {
 		t.Duration = forever
@@ -233,6 +239,6 @@ func (c *conversation6) putRefreshTime(p *reply6) {
 
 // answer completes a reply with associations.
 func (c *conversation6) answer(p *reply6) answer6 {
-	c.putOptions(p, c.request6, c.name)
+	c.putOptions(p, c.request6, c.given, c.name)
 	return answer6{reply: p, changes: c.changes, short: c.short}
 }

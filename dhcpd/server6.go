@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"github.com/vnetmgr/vnetmgr/lease"
 )
@@ -13,24 +12,10 @@ import (
 type Server6 struct {
 	log    *slog.Logger
 	leases *lease.Table
-	counts counters6
+	counts counters
 
 	mu      sync.Mutex // one message is handled at a time; guards service
 	service *service6
-}
-
-// Stats6 counts what a server did since it was made.
-type Stats6 struct {
-	Received  uint64 // packets to port 547
-	Malformed uint64 // of these, what was no DHCPv6 message of a client
-	Sent      uint64 // replies
-	Dropped   uint64 // messages not looked at because too many waited
-	Unwritten uint64 // replies not sent because a lease could not be written
-	Declined  uint64 // addresses that a client found in use
-}
-
-type counters6 struct {
-	received, malformed, sent, dropped, unwritten, declined atomic.Uint64
 }
 
 // NewServer6 returns a server that gives its leases from a table, whose IPv6
@@ -49,15 +34,6 @@ func (s *Server6) SetConfig(cfg Config6) {
 	defer s.mu.Unlock()
 	s.service = service
 	s.leases.SetPool6(service.pool())
-}
-
-// Stats returns the counters.
-func (s *Server6) Stats() Stats6 {
-	c := &s.counts
-	return Stats6{
-		Received: c.received.Load(), Malformed: c.malformed.Load(), Sent: c.sent.Load(),
-		Dropped: c.dropped.Load(), Unwritten: c.unwritten.Load(), Declined: c.declined.Load(),
-	}
 }
 
 // Serve answers what c receives until ctx ends, which is no error, or reading

@@ -26,7 +26,7 @@ func newService4(cfg Config4) *service4 {
 		Config4:      cfg,
 		addr:         cfg.Server.Addr(),
 		subnet:       cfg.Server.Masked(),
-		untagged:     !needsTags(cfg),
+		untagged:     !needsTags(&cfg.Rules, cfg.Reservations),
 		reservations: newReservations(cfg.Reservations, cfg.Server.Masked()),
 	}
 	s.network = s.subnet.Addr()

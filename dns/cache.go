@@ -28,6 +28,7 @@ type cacheShard struct {
 	recent  *list.List // of *entry, the most recently used first
 	bytes   int
 
+	evicted              uint64 // while they were live
 	maxEntries, maxBytes int
 }
 
@@ -84,6 +85,7 @@ func (c *cache) put(key string, e *entry) {
 	s.bytes += e.size()
 	for s.recent.Len() > s.maxEntries || s.bytes > s.maxBytes {
 		s.remove(s.recent.Back())
+		s.evicted++
 	}
 }
 

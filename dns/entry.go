@@ -19,6 +19,8 @@ type entry struct {
 	ttls    []int  // offsets of the TTLs in msg
 	stored  time.Time
 	expires time.Time // stored, if it must not be cached
+	// disarmed says that it was emptied because it led to a private address.
+	disarmed bool
 }
 
 const (
@@ -95,7 +97,7 @@ func newEntry(q *query, resp []byte, now time.Time, shape *shaping) (*entry, err
 	keepAuthority(&m, chain, q.do)
 	m.Extra = nil
 	m.Compress = true
-	ttl := shape.apply(&m, q)
+	ttl, disarmed := shape.apply(&m, q)
 	msg, err := repack(&m)
 	if err != nil {
 		return nil, err
@@ -103,7 +105,7 @@ func newEntry(q *query, resp []byte, now time.Time, shape *shaping) (*entry, err
 	if !bytes.HasPrefix(msg[headerLen:], q.name) {
 		return nil, errors.New("response to another question")
 	}
-	e := &entry{msg: msg, stored: now, expires: now.Add(ttl)}
+	e := &entry{msg: msg, stored: now, expires: now.Add(ttl), disarmed: disarmed}
 	e.ttls, err = ttlOffsets(msg)
 	return e, err
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type group struct {
 // server is what is remembered of an upstream's health.
 type server struct {
 	addr netip.AddrPort
+
+	queries, failures atomic.Uint64
 
 	mu     sync.Mutex // guards below
 	fails  int        // in a row
@@ -79,6 +82,7 @@ func (s *server) succeeded(log *slog.Logger) {
 func (s *server) failed(log *slog.Logger, now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failures.Add(1)
 	s.fails++
 	s.asleep = now.Add(s.sleep())
 	if s.fails >= warnAfter && !s.warned && now.Sub(s.logged) >= logPause {
@@ -154,6 +158,7 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 // only if it had its full time: it was late.
 func tryServer(ctx context.Context, log *slog.Logger, up Upstream, s *server, shape *shaping, q *query) attempt {
 	begun := time.Now()
+	s.queries.Add(1)
 	e, err := ask(ctx, up, s.addr, shape, q)
 	now := time.Now()
 	switch {

@@ -149,6 +149,7 @@ type reply struct {
 	owner          int    // offset of the name that the next records are of
 	localTTL       uint32 // of our own names that say none
 	additional     bool   // the next records are additional ones
+	cached         bool   // it is the cache's
 	mentions       [maxMentions]mention
 	mentioned      int
 }

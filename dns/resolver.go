@@ -17,6 +17,8 @@ type ResolverConfig struct {
 	ResolvConf string // resolv.conf(5), "" for none
 	Hosts      string // hosts(5), "" for none
 	Upstream   Upstream
+	// HostsChanged, if there is one, is called by Run when Hosts was read again.
+	HostsChanged func()
 	// CacheEntries and CacheBytes bound the cache; 0 is 20,000 and 16 MiB.
 	CacheEntries, CacheBytes int
 }

@@ -25,11 +25,15 @@ type Options struct {
 	NoResolv bool
 	NoDNS    bool // port=0
 
-	Rules        dhcpd.Rules
+	Rules        dhcpd.Rules // of DHCPv4
+	Rules6       dhcpd.Rules // of DHCPv6
 	Ranges       []Range
 	Reservations []dhcpd.Reservation
-	NoProbe      bool
-	LogRequests  bool
+	// Reservations6 are the same hosts as DHCPv6 knows them. An address whose
+	// first half is zero is to be completed with the subnet's.
+	Reservations6 []dhcpd.Reservation
+	NoProbe       bool
+	LogRequests   bool
 
 	TFTP     bool
 	TFTPRoot string

@@ -38,7 +38,10 @@ type Config struct {
 	Timeout time.Duration
 	// Attach makes links ports of a bridge that they were ports of. It may be
 	// called from several goroutines.
-	Attach func(ctx context.Context, bridge string, links []string) error
+	Attach func(ctx context.Context, bridge string, links []Interface) error
+	// Changed is told the interfaces of all active domains when they may not
+	// be what they were; nil tells nobody.
+	Changed func(all []Interface)
 	// StatusDir has the lease files that libvirt and we keep alike, KeepDir
 	// the definitions of adopted networks.
 	StatusDir, KeepDir string
@@ -194,6 +197,11 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 		select {
 		case <-f.wake:
 		case <-ticker.C:
+			// Not all that a domain's interface becomes has an event, as its
+			// move to another network.
+			if err := f.list(ctx, s); err != nil {
+				return err
+			}
 			networks = true
 		case <-s.link.done:
 			return errors.New("libvirt closed the connection")
@@ -231,7 +239,14 @@ func (f *Follower) list(ctx context.Context, s *session) error {
 	f.mu.Lock()
 	f.byDomain = known
 	f.mu.Unlock()
+	f.tellChanged()
 	return nil
+}
+
+func (f *Follower) tellChanged() {
+	if f.cfg.Changed != nil {
+		f.cfg.Changed(f.Interfaces())
+	}
 }
 
 // interfaces reads those of one domain, none if it is gone. XML that can't be
@@ -258,12 +273,14 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 	dirty, networks := f.dirty, f.netsDue
 	f.dirty, f.netsDue = make(map[event]struct{}), false
 	f.mu.Unlock()
+	domains := false
 	for e := range dirty {
 		if e.network {
 			networks = true
 			f.facades.changed(e.uuid)
 			continue
 		}
+		domains = true
 		interfaces, err := f.interfaces(ctx, s, libvirt.Domain{Name: e.name, UUID: e.uuid, ID: -1})
 		if err != nil {
 			return networks, err
@@ -275,6 +292,9 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 			delete(f.byDomain, e.uuid)
 		}
 		f.mu.Unlock()
+	}
+	if domains {
+		f.tellChanged()
 	}
 	return networks, nil
 }
@@ -304,10 +324,10 @@ func (f *Follower) Reattach(ctx context.Context, bridge string) {
 
 // linksOf are the links of domains on a network, or by no network's name on
 // its bridge.
-func (f *Follower) linksOf(network, bridge string) (links []string) {
+func (f *Follower) linksOf(network, bridge string) (links []Interface) {
 	for _, i := range f.Interfaces() {
 		if i.Target != "" && (i.Network == network || i.Network == "" && i.Bridge == bridge) {
-			links = append(links, i.Target)
+			links = append(links, i)
 		}
 	}
 	return links

@@ -15,8 +15,15 @@ func (w *wanted) bootFiles() {
 	if cfg == nil {
 		return
 	}
+	w.next.tftp = make(map[string]*tftp.Server)
 	for _, addr := range cfg.Addrs {
-		w.add("TFTP "+addr.String()+" "+cfg.Root, func() (server, error) {
+		key := "TFTP " + addr.String() + " " + cfg.Root
+		srv := w.have.tftp[key]
+		if srv == nil {
+			srv = tftp.NewServer(w.m.log, *cfg)
+		}
+		w.next.tftp[key] = srv
+		w.add(key, func() (server, error) {
 			if err := tftp.CheckRoot(cfg.Root); err != nil {
 				return server{}, err
 			}
@@ -24,7 +31,6 @@ func (w *wanted) bootFiles() {
 			if err != nil {
 				return server{}, err
 			}
-			srv := tftp.NewServer(w.m.log, *cfg)
 			return server{
 				serve: func(ctx context.Context) error { return srv.Serve(ctx, c) },
 				close: func() { c.Close() },

@@ -11,6 +11,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -25,16 +26,24 @@ type Host interface {
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// SetFloors makes a bridge guarantee rates to ports.
 	SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error
+	// FDB reads what a bridge has learned of who is behind its ports.
+	FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error)
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// Translated lists the connections from subnets that are translated, and
+	// Kept tells whether a network's rules let such go on.
+	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
+	Kept(ctx context.Context, id, name string) (bool, error)
 	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
 	// ListenRA opens a bridge for router advertisements.
 	ListenRA(link string) (*radv.Conn, error)
+	// ListenNeighbours opens a bridge for neighbour discovery.
+	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
 	// Droppers names other programs' chains that drop forwarded packets.
@@ -71,6 +80,10 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
 
+func (k *kernel) FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error) {
+	return k.links.FDB(ctx, link)
+}
+
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)
 }
@@ -91,6 +104,14 @@ func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
 }
 
+func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
+	return k.rules.Translated(ctx, from)
+}
+
+func (k *kernel) Kept(ctx context.Context, id, name string) (bool, error) {
+	return k.rules.Kept(ctx, id, name)
+}
+
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
 	return dhcpd.Listen4(link, server)
 }
@@ -104,6 +125,10 @@ func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Li
 }
 
 func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(link) }
+
+func (k *kernel) ListenNeighbours(link string) (*neighbour.Conn, error) {
+	return neighbour.Listen(link)
+}
 
 func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)

@@ -14,6 +14,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/internal/systembus"
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/resolved"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -26,6 +27,10 @@ type Config struct {
 	// LeaseFile is the store of all networks' leases. The file server-duid
 	// beside it has what the DHCPv6 servers are called.
 	LeaseFile string
+	// JournalFile keeps who had which address when, in at most JournalRecords
+	// records; "" or 0 keeps nothing.
+	JournalFile    string
+	JournalRecords int
 	// StatusDir gets BRIDGE.status, the lease file that libvirt and its NSS
 	// modules read; "" writes none.
 	StatusDir string
@@ -57,6 +62,7 @@ type Manager struct {
 	events   broker
 	macs     *macFiles
 	watch    portWatch
+	guests   guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -71,21 +77,27 @@ type Manager struct {
 	mu   sync.RWMutex
 	byID map[xmlnet.UUID]*entry
 
-	leases *lease.Store    // set by Run
-	duid   []byte          // set by Run
-	ctx    context.Context // of Run: servers live as long as it
+	leases *lease.Store // set by Run
+	duid   []byte       // set by Run
+	// journal is set by Run; nil: no history is kept.
+	journal *journal.Journal
+	ctx     context.Context // of Run: servers live as long as it
 }
 
 // New returns a Manager of the networks on host. It does nothing until Run.
 func New(log *slog.Logger, host Host, cfg Config) *Manager {
 	bus := systembus.New(cfg.SystemBus)
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, host: host, log: log,
 		bus: bus, firewalld: firewalld.New(bus), resolved: resolved.New(bus),
-		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
-		byID:     make(map[xmlnet.UUID]*entry),
-		macs:     newMACFiles(),
+		byID: make(map[xmlnet.UUID]*entry),
+		macs: newMACFiles(),
 	}
+	m.resolver = dns.NewResolver(log, dns.ResolverConfig{
+		ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts,
+		HostsChanged: func() { m.watch.changed("") }, // guests' names may be the host's now, or no more
+	})
+	return m
 }
 
 // List returns every network, sorted by name.

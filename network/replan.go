@@ -47,7 +47,10 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err := m.cfg.Dir.SaveActive(n); err != nil {
 		return err
 	}
+	before := e.kept
+	e.kept = m.keep(ctx, e, p)
 	if err := m.apply(ctx, e, p); err != nil {
+		e.kept = before
 		return errors.Join(hostError(p, err), m.putBack(ctx, e, p))
 	}
 	m.mu.Lock()
@@ -100,8 +103,11 @@ func (m *Manager) rulesetWith(e *entry, p *plan.Plan) nat.Ruleset {
 		if other == e {
 			have = p
 		}
-		if other.live != nil && have.NAT != nil {
-			rs.Networks = append(rs.Networks, *have.NAT)
+		if other.live == nil {
+			continue
+		}
+		if rules := other.rules(have); rules != nil {
+			rs.Networks = append(rs.Networks, *rules)
 		}
 	}
 	return rs

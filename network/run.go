@@ -29,6 +29,10 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	if err := m.loadDUID(); err != nil {
 		return err
 	}
+	if err := m.openJournal(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.closeJournal()) }()
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx
@@ -37,6 +41,8 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.watchPools(ctx); return nil })
+	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error { m.followResolved(ctx); return nil })
 	group.Go(func() error {
@@ -166,6 +172,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.mu.Lock()
 		e.live, e.plan = live, p
 		m.mu.Unlock()
+		m.adoptKept(ctx, e)
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)

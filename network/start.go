@@ -155,8 +155,11 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 func (m *Manager) ruleset(more *nat.Network) nat.Ruleset {
 	var rs nat.Ruleset
 	for _, e := range m.byID {
-		if e.live != nil && e.plan.NAT != nil {
-			rs.Networks = append(rs.Networks, *e.plan.NAT)
+		if e.live == nil {
+			continue
+		}
+		if rules := e.rules(e.plan); rules != nil {
+			rs.Networks = append(rs.Networks, *rules)
 		}
 	}
 	if more != nil {
@@ -211,7 +214,7 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 		errs = append(errs, m.forget(e))
 	}
 	m.mu.Lock()
-	e.live, e.plan, e.services, e.ports, e.registered = nil, nil, nil, nil, 0
+	e.live, e.plan, e.services, e.ports, e.registered, e.kept = nil, nil, nil, nil, 0, nil
 	m.mu.Unlock()
 	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))

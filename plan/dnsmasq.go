@@ -83,6 +83,9 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DHCP4 != nil {
 		addToDHCP(o, p.DHCP4)
 	}
+	if p.DHCP6 != nil {
+		addToDHCP6(o, p.DHCP6)
+	}
 	if o.TFTPRoot != "" && (o.TFTP || p.TFTP != nil) {
 		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
 	}

@@ -6,11 +6,12 @@ import (
 )
 
 // makeTFTP plans the server of the first tftp root, which is the network's
-// only one, as with libvirt. Like dnsmasq it listens on every address.
+// only one, as with libvirt. Like dnsmasq it listens on every address, the
+// link-local one included.
 func makeTFTP(n *xmlnet.Network) *tftp.Config {
 	for _, ip := range n.IPs {
 		if ip.TFTPRoot != "" {
-			return &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: ip.TFTPRoot}
+			return &tftp.Config{Link: n.Bridge.Name, Addrs: serverAddrs(n), Root: ip.TFTPRoot}
 		}
 	}
 	return nil

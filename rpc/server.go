@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/port"
@@ -43,6 +44,8 @@ type Networks interface {
 	Port(id, portID xmlnet.UUID) (port.Port, error)
 	SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error
 	DeletePort(id, portID xmlnet.UUID) error
+	Attached(id xmlnet.UUID) ([]network.Attached, error)
+	Neighbours(ctx context.Context, id xmlnet.UUID) ([]network.Neighbour, error)
 	Subscribe() (events <-chan network.Event, cancel func())
 }
 
@@ -65,6 +68,10 @@ type Options struct {
 	// Adopt and Release move a network between libvirt's own driver and ours,
 	// or with dryRun say how; nil if there is no libvirt.
 	Adopt, Release func(ctx context.Context, name string, dryRun bool) (string, error)
+
+	// History tells who had which address of a network when; nil if that is not
+	// known.
+	History func(id xmlnet.UUID, f journal.Filter) ([]journal.Record, error)
 
 	AuthTimeout  time.Duration // from connecting to being authenticated (10 s)
 	WriteTimeout time.Duration // for a client to take one frame (30 s)

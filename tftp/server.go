@@ -98,7 +98,7 @@ func (x *exchange) handle(b []byte, from netip.AddrPort) {
 		x.begin(b[2:], from)
 	case opWrite:
 		x.counts.requests.Add(1)
-		x.refuse(from, errorPacket(codeAccess, "Files can only be read"))
+		x.refuse(from, errorPacket(codeIllegal, "Files can only be read"))
 	case opAck:
 		if block, ok := parseAck(b); ok {
 			x.acknowledge(from, block)

@@ -20,14 +20,16 @@ type settings struct {
 	LibvirtDir     string `toml:"libvirt_dir"`      // where those are
 	Hook           string `toml:"hook"`             // script to run at steps in a network's life; "" for none
 	SystemBus      string `toml:"system_bus"`       // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
-	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
 	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
+	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
+	LeaseHistory   int    `toml:"lease_history"`    // how many records of who had which address are kept; 0 for none
+	Metrics        string `toml:"metrics"`          // socket or loopback address and port where Prometheus reads /metrics; "" for nowhere
+	LogLevel       string `toml:"log_level"`        // debug, info, warn or error
+	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
 	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
 	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
-	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
-	LogLevel       string `toml:"log_level"`        // debug, info, warn or error
 	MaxClients     int    `toml:"max_clients"`
 }
 
@@ -51,6 +53,7 @@ func readSettings(path string) (settings, error) {
 		AuthRW:         authPolkit,
 		AuthRO:         authPolkit,
 		DNSQueryRate:   5000,
+		LeaseHistory:   100_000,
 		LogLevel:       "info",
 		MaxClients:     5000,
 	}

@@ -56,10 +56,11 @@ func (m *Machine) Must(t TB, args ...string) string {
 	return r.Stdout
 }
 
-// Script runs a shell script that has to succeed and returns its output.
-func (m *Machine) Script(t TB, script string) string {
+// Script runs a shell script, with $0 and more, that has to succeed and returns
+// its output.
+func (m *Machine) Script(t TB, script string, args ...string) string {
 	t.Helper()
-	return m.Must(t, "sh", "-euc", script)
+	return m.Must(t, append([]string{"sh", "-euc", script}, args...)...)
 }
 
 // WriteFile writes a file as the machine sees it.

@@ -42,16 +42,23 @@ var kinds = []struct {
 // in its failure as well: the caller decides whether to skip (NeedRoot).
 func NewMachine(t TB, name string) *Machine {
 	t.Helper()
+	return newMachine(t, name, "")
+}
+
+// newMachine starts a machine with the files in tree, or those of this computer
+// if it is "".
+func newMachine(t TB, name, tree string) *Machine {
+	t.Helper()
 	m := &Machine{Name: name, ns: make(map[string]*os.File)}
-	if err := m.boot(t); err != nil {
+	if err := m.boot(t, tree); err != nil {
 		t.Fatalf("start machine %s: %v", name, err)
 	}
 	return m
 }
 
-func (m *Machine) boot(t TB) error {
+func (m *Machine) boot(t TB, tree string) error {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{initName, m.Name}
+	cmd.Args = []string{initName, m.Name, tree}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	for _, kind := range kinds {
