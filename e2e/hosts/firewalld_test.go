@@ -87,11 +87,12 @@ func TestZonesAreWhatTheNetworkAsksFor(t *testing.T) {
 	s.WriteFile(t, "/run/nowhere.xml", `<network><name>nowhere</name><forward mode='nat'/><bridge name='virbr9' zone='nowhere'/><ip address='10.9.0.1' prefix='24'/></network>`, 0o644)
 	s.Must(t, "vnetmgr", "net-define", "/run/nowhere.xml")
 	r := s.Run(t, "vnetmgr", "net-start", "nowhere")
-	if r.Code != 1 || !strings.Contains(r.Stderr, "INVALID_ZONE") || s.HasLink("virbr9") {
+	want := "error: Failed to start network nowhere\nerror: error from service: GDBus.Error:org.fedoraproject.FirewallD1.Exception: INVALID_ZONE: nowhere\n"
+	if r.Code != 1 || r.Stderr != want || s.HasLink("virbr9") {
 		t.Errorf("a zone that is not there: %s", r)
 	}
 	s.systemctl(t, "stop", "firewalld")
-	want := "error: Failed to start network nowhere\nerror: internal error: zone nowhere requested for bridge virbr9 but firewalld is not active\n"
+	want = "error: Failed to start network nowhere\nerror: internal error: zone nowhere requested for bridge virbr9 but firewalld is not active\n"
 	if r := s.Run(t, "vnetmgr", "net-start", "nowhere"); r.Stderr != want || s.HasLink("virbr9") {
 		t.Errorf("a zone without firewalld: %s", r)
 	}
