@@ -9,8 +9,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VE
 # times calls a worker that is still busy a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: run build test check lint unit e2e fuzz bench compare boot deps-test
-.PHONY: run build test check lint unit e2e hosts fuzz bench compare deps-test
+.PHONY: run build test check lint unit e2e hosts fuzz bench compare boot deps-test
 
 run: build
 	scripts/run bin/vnetmgr
