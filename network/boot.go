@@ -40,12 +40,12 @@ func (w *wanted) bootFiles() {
 	}
 }
 
-// saveBoot is saveBoth for metadata that says what computers boot: it takes
-// effect at once, and is refused if it means nothing.
+// saveBoot is saveBoth for metadata that says what computers boot, or how the
+// DHCP servers are: it takes effect at once, and is refused if it means nothing.
 func (m *Manager) saveBoot(e *entry, live, config *xmlnet.Network) (err error) {
 	var change edit
 	if config != e.config {
-		if err := plan.CheckBoot(config); err != nil {
+		if err := plan.CheckMetadata(config); err != nil {
 			return err
 		}
 		change.config = config

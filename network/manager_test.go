@@ -77,6 +77,17 @@ func (h nsHost) ApplyRules(ctx context.Context, want nat.Ruleset) (err error) {
 	return err
 }
 
+func (h nsHost) MakePort(ctx context.Context, want bridge.PortLink) (err error) {
+	h.calling("MakePort")
+	h.ns.Do(func() { err = h.Host.MakePort(ctx, want) })
+	return err
+}
+
+func (h nsHost) ApplyPort(ctx context.Context, want bridge.PortLink) (err error) {
+	h.ns.Do(func() { err = h.Host.ApplyPort(ctx, want) })
+	return err
+}
+
 func (h nsHost) ListenDHCP4(link string, server netip.Addr) (c *dhcpd.Conn4, err error) {
 	h.ns.Do(func() { c, err = h.Host.ListenDHCP4(link, server) })
 	return c, err
@@ -125,7 +136,7 @@ func (s *site) start() {
 		host.calling = s.calling
 	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
-		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
+		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run"), Attached: filepath.Join(s.dir, "attached")},
 		LeaseFile: filepath.Join(s.dir, "leases.db"),
 
 		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
@@ -135,6 +146,7 @@ func (s *site) start() {
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
+		NetnsEtc:   filepath.Join(s.dir, "netns"),
 
 		RegisterDomains: s.register,
 	})

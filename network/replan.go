@@ -56,6 +56,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	m.mu.Lock()
 	e.live, e.plan = n, p
 	m.mu.Unlock()
+	m.reattach(ctx, e)
 	m.tellOwnAddrs()
 	return nil
 }

@@ -98,6 +98,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
+	m.reattach(context.WithoutCancel(ctx), e)
 	m.tellOwnAddrs()
 	m.log.Info("network started", "network", n.Name, "link", p.Link())
 	if p.Forwards() {
@@ -217,7 +218,7 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	e.live, e.plan, e.services, e.ports, e.registered, e.kept = nil, nil, nil, nil, 0, nil
 	m.mu.Unlock()
 	m.portsChanged(n)
-	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
+	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)), m.applyGuards(ctx))
 	m.tellOwnAddrs()
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
 	m.hookStopped(n)
