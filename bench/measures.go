@@ -37,6 +37,7 @@ var measures = []measure{
 	{"closed-20000", "handshakes, 64 clients at a time, 20,000 leases held", perSecond, func(t lab.TB, b bed) float64 { return closedLoop(t, b, 20000) }},
 	{"closed-fresh", "handshakes of clients never seen, 64 at a time", perSecond, func(t lab.TB, b bed) float64 { return closedLoop(t, b, 0) }},
 	{"dns", "DNS answers for 1,000 local names", perSecond, dnsAnswers},
+	{"tftp", "TFTP, 64 MiB to curl in blocks of 1468 bytes", seconds, sendFile},
 	{"net-start", "net-start", seconds, netStart},
 	{"rss", "memory with one network and one guest", mebibytes, rss},
 }

@@ -20,6 +20,8 @@ type network struct {
 	held int
 	// names is how many local DNS names exist: h0, h1, and so on.
 	names int
+	// files is a directory to serve by TFTP, "" for none.
+	files string
 }
 
 // peer is a way to serve a network.
@@ -32,7 +34,7 @@ type peer struct {
 	programs []string
 	// serve starts what serves the network and returns once it does.
 	serve func(t lab.TB, h *lab.Host, n network)
-	// noDNS tells that the peer answers no DNS.
+	// noDNS tells that the peer answers no DNS, and sends no files.
 	noDNS bool
 }
 
@@ -63,8 +65,12 @@ func (n network) document(stp string) string {
 	for i := range n.names {
 		fmt.Fprintf(&b, "<host ip='%s'><hostname>h%d</hostname></host>", nth(n.start, i), i)
 	}
-	fmt.Fprintf(&b, "</dns><ip address='%s' prefix='%d'><dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
-		n.addr.Addr(), n.addr.Bits(), n.start, n.end)
+	root := ""
+	if n.files != "" {
+		root = fmt.Sprintf("<tftp root='%s'/>", n.files)
+	}
+	fmt.Fprintf(&b, "</dns><ip address='%s' prefix='%d'>%s<dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
+		n.addr.Addr(), n.addr.Bits(), root, n.start, n.end)
 	return b.String()
 }
 
@@ -137,10 +143,14 @@ func serveDnsmasq(t lab.TB, h *lab.Host, n network) {
 	}
 	h.WriteFile(t, "/run/leases", leases.String(), 0o644)
 	h.WriteFile(t, "/run/hosts", hosts.String(), 0o644)
-	h.Start(t, "dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--no-ping", "--no-hosts", "--no-resolv",
-		"--bind-interfaces", "--except-interface=lo", "--interface="+n.bridge, "--dhcp-authoritative", "--dhcp-lease-max=100000",
+	args := []string{"dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--no-ping", "--no-hosts", "--no-resolv",
+		"--bind-interfaces", "--except-interface=lo", "--interface=" + n.bridge, "--dhcp-authoritative", "--dhcp-lease-max=100000",
 		"--dhcp-leasefile=/run/leases", "--addn-hosts=/run/hosts",
-		fmt.Sprintf("--dhcp-range=%s,%s,%s", n.start, n.end, mask(n.addr.Bits())))
+		fmt.Sprintf("--dhcp-range=%s,%s,%s", n.start, n.end, mask(n.addr.Bits()))}
+	if n.files != "" {
+		args = append(args, "--enable-tftp", "--tftp-root="+n.files)
+	}
+	h.Start(t, args...)
 	waitPort67(t, h)
 }
 
