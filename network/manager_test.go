@@ -136,16 +136,16 @@ func (s *site) start() {
 	if s.calling != nil {
 		host.calling = s.calling
 	}
-	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
-		Dir:        state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
-		LeaseFile: filepath.Join(s.dir, "leases.db"),
-
-		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
 	var seen Host = host
 	if s.wrap != nil {
 		seen = s.wrap(host)
 	}
 	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), seen, Config{
+		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run"), Attached: filepath.Join(s.dir, "attached")},
+		LeaseFile: filepath.Join(s.dir, "leases.db"),
+
+		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
+
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Hosts:      filepath.Join(s.dir, "hosts"),
