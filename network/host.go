@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -68,7 +69,7 @@ type Host interface {
 type kernel struct {
 	links *bridge.Conn
 	rules *nat.Conn
-	guard *nat.Guard
+	guard *nat.Guard // nil: the kernel has none
 }
 
 // OpenKernel returns the Host of the calling thread's network namespace. log
@@ -84,11 +85,11 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
+	// A kernel without tables for bridges runs networks all the same.
 	guard, err := nat.OpenGuard()
 	if err != nil {
-		links.Close()
-		rules.Close()
-		return nil, err
+		log.Warn("ports cannot be held to their own addresses", "err", err)
+		guard = nil
 	}
 	return &kernel{links: links, rules: rules, guard: guard}, nil
 }
@@ -136,7 +137,13 @@ func (k *kernel) Tap(ctx context.Context, name string) (bridge.TapInfo, error) {
 }
 
 func (k *kernel) ApplyGuards(ctx context.Context, want nat.Guards) error {
-	return k.guard.Apply(ctx, want)
+	switch {
+	case k.guard != nil:
+		return k.guard.Apply(ctx, want)
+	case len(want) > 0:
+		return fmt.Errorf("hold ports to their own addresses: %w nftables for bridges", bridge.ErrNotInKernel)
+	}
+	return nil
 }
 
 func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
@@ -175,6 +182,9 @@ func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
 	rules, err := k.rules.Monitor(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if k.guard == nil {
+		return rules, nil
 	}
 	guards, err := k.guard.Monitor(ctx)
 	if err != nil {
@@ -216,4 +226,10 @@ func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) 
 	return k.links.Events(ctx)
 }
 
-func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close(), k.guard.Close()) }
+func (k *kernel) Close() error {
+	errs := []error{k.links.Close(), k.rules.Close()}
+	if k.guard != nil {
+		errs = append(errs, k.guard.Close())
+	}
+	return errors.Join(errs...)
+}
