@@ -68,6 +68,7 @@ func (f *Follower) migrate(ctx context.Context, name string, dryRun bool, planne
 		return describe(steps), err
 	}
 	began := time.Now()
+	f.newcomers.met[m.id] = struct{}{} // what is released is not adopted again
 	err = run(ctx, steps, m.reconnect)
 	f.facades.forget()
 	f.NetworksChanged()

@@ -22,6 +22,7 @@ type settings struct {
 	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
 	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
+	AdoptNew       bool   `toml:"adopt_new"`       // take over networks that are made in that libvirtd's own driver
 	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
 	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
 	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
