@@ -257,14 +257,21 @@ func (m *migration) undefineOurs(ctx context.Context) error {
 	return nil
 }
 
+// giveUpOurs removes our definition but leaves the lease file, which libvirt
+// goes on with.
+func (m *migration) giveUpOurs(ctx context.Context) error {
+	return errors.Join(m.readStatus(), m.undefineOurs(ctx), m.restoreStatus())
+}
+
 // showFacade publishes the facade now rather than soon.
 func (m *migration) showFacade(ctx context.Context) error {
 	m.facades.forget()
 	if err := m.facades.reconcile(ctx, m.s); err != nil {
 		return err
 	}
-	if w := m.facades.named(m.name); w == nil || !w.facade {
-		return fmt.Errorf("libvirt did not take the facade: %s", m.facades.told[m.name])
+	// What is wrong with a facade is told until it is right.
+	if w, wrong := m.facades.named(m.name), m.facades.told[m.name]; w == nil || !w.facade || wrong != "" {
+		return fmt.Errorf("libvirt did not take the facade: %s", wrong)
 	}
 	return nil
 }
