@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/vnetmgr/vnetmgr/admit"
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -46,8 +47,14 @@ type Host interface {
 	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
-	// Droppers names other programs' chains that drop forwarded packets.
-	Droppers(ctx context.Context) ([]string, error)
+	// Droppers names other programs' chains that drop what they do not accept.
+	Droppers(ctx context.Context) ([]nat.Dropper, error)
+	// AdmitGuests has Docker's and ufw's rules let exactly these networks'
+	// guests through, and names those of the chains that are dealt with so.
+	AdmitGuests(ctx context.Context, networks []admit.Network) ([]string, error)
+	// OthersChanged signals that such rules may be gone. The channel closes
+	// when ctx ends.
+	OthersChanged(ctx context.Context) (<-chan struct{}, error)
 	// RulesChanged signals that another program changed our rules, and
 	// LinksChanged that links or their addresses are not as they were. The
 	// channels close when ctx ends.
@@ -58,8 +65,9 @@ type Host interface {
 
 // kernel is the Host that we run on.
 type kernel struct {
-	links *bridge.Conn
-	rules *nat.Conn
+	links  *bridge.Conn
+	rules  *nat.Conn
+	others *admit.Conn
 }
 
 // OpenKernel returns the Host of the calling thread's network namespace. log
@@ -75,7 +83,13 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
-	return &kernel{links: links, rules: rules}, nil
+	others, err := admit.Open()
+	if err != nil {
+		links.Close()
+		rules.Close()
+		return nil, err
+	}
+	return &kernel{links: links, rules: rules, others: others}, nil
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
@@ -134,7 +148,15 @@ func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)
 }
 
-func (k *kernel) Droppers(ctx context.Context) ([]string, error) { return k.rules.Droppers(ctx) }
+func (k *kernel) Droppers(ctx context.Context) ([]nat.Dropper, error) { return k.rules.Droppers(ctx) }
+
+func (k *kernel) AdmitGuests(ctx context.Context, networks []admit.Network) ([]string, error) {
+	return k.others.Apply(ctx, networks)
+}
+
+func (k *kernel) OthersChanged(ctx context.Context) (<-chan struct{}, error) {
+	return k.others.Monitor(ctx)
+}
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
 	return k.rules.Monitor(ctx)
@@ -144,4 +166,6 @@ func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) 
 	return k.links.Events(ctx)
 }
 
-func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close()) }
+func (k *kernel) Close() error {
+	return errors.Join(k.links.Close(), k.rules.Close(), k.others.Close())
+}

@@ -57,6 +57,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	e.live, e.plan = n, p
 	m.mu.Unlock()
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 
