@@ -23,7 +23,7 @@ var mayImport = map[string]string{
 	"cni":                 "bridge rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
+	"network":             "admit plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
 	"hook":                "",
 	"admit":               "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",

@@ -54,6 +54,8 @@ type Config struct {
 	// RegisterDomains has systemd-resolved, where it runs, ask every network's
 	// resolver for the network's names.
 	RegisterDomains bool
+	// AdmitGuests has Docker's and ufw's rules let guests through.
+	AdmitGuests bool
 }
 
 // Manager holds every network and is the only one to change the host.

@@ -45,6 +45,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error { m.followResolved(ctx); return nil })
+	group.Go(func() error { return m.followOthers(ctx) })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -199,6 +200,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 

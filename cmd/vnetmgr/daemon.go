@@ -86,6 +86,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		QueryRate:      s.DNSQueryRate,
 
 		RegisterDomains: s.Register,
+		AdmitGuests:     s.AdmitGuests,
 	})
 	links, err := bridge.Open()
 	if err != nil {

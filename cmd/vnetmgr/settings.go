@@ -20,6 +20,7 @@ type settings struct {
 	LibvirtDir     string `toml:"libvirt_dir"`      // where those are
 	Hook           string `toml:"hook"`             // script to run at steps in a network's life; "" for none
 	SystemBus      string `toml:"system_bus"`       // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
+	AdmitGuests    bool   `toml:"admit_guests"`     // let guests through Docker's and ufw's rules, where these drop what they do not know
 	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
 	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
@@ -48,6 +49,7 @@ func readSettings(path string) (settings, error) {
 		LibvirtDir:     "/run/libvirt",
 		Hook:           "/etc/libvirt/hooks/network",
 		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
+		AdmitGuests:    true,
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
 		SocketGroup:    "libvirt",
