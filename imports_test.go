@@ -18,11 +18,11 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain network rpc state xmlnet",
+	"cmd/vnetmgr":         "bridge cli domain network rpc state virtnetworkd xmlnet",
 	"cli":                 "rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease port",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved internal/systembus",
+	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease hook port sriov firewalld resolved virtnetworkd internal/systembus",
 	"hook":                "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld resolved",
 	"dnsmasq":             "dhcpd dns",
@@ -38,6 +38,7 @@ var mayImport = map[string]string{
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
 	"sriov":               "",
+	"virtnetworkd":        "",
 	"firewalld":           "internal/systembus",
 	"resolved":            "internal/systembus",
 	"internal/systembus":  "",

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// Priorities of our filters.
+	// Priorities of our filters. A priority has one protocol, and libvirt's
+	// filters of floors are for IPv4 at 2: after us it must find that free.
 	policerPrio = 1
-	floorPrio   = 2
+	floorPrio   = 3
 	// u32Terminal is TC_U32_TERMINAL: a match ends the search.
 	u32Terminal = 1
 	// actShot is TC_ACT_SHOT: drop.
@@ -181,6 +182,15 @@ func (c *Conn) deleteFilter(ctx context.Context, index int, parent uint32, f fil
 	req.AddData(kindAttr("u32"))
 	if err := change(ctx, req); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete filter: %w", err)
+	}
+	return nil
+}
+
+// clearFilters deletes all filters below a parent, whoever made them.
+func (c *Conn) clearFilters(ctx context.Context, index int, parent uint32) error {
+	err := change(ctx, c.tcRequest(unix.RTM_DELTFILTER, 0, index, 0, parent, 0))
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) { // there is no such parent
+		return fmt.Errorf("delete filters: %w", err)
 	}
 	return nil
 }

@@ -40,6 +40,9 @@ type Config struct {
 	// QueryRate is how many DNS queries a second one guest may have forwarded,
 	// 0 for any number.
 	QueryRate int
+	// Virtnetworkd says that Dir is also libvirt's network daemon's, which may
+	// have used it until now: what it left running is taken over.
+	Virtnetworkd bool
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string

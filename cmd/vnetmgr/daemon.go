@@ -21,6 +21,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
+	"github.com/vnetmgr/vnetmgr/virtnetworkd"
 )
 
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
@@ -55,6 +56,13 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
+	if s.Role == roleVirtnetworkd {
+		unlock, err := virtnetworkd.Lock(s.activeDir())
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	// What the host lacks must be known before a client is kept waiting.
 	host, err := network.OpenKernel(log)
 	if err != nil {
@@ -66,14 +74,16 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return err
 	}
 	manager := network.New(log, host, network.Config{
-		Dir:        state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
+		Dir:        state.Dir{Config: s.NetworkDir, Run: s.activeDir()},
 		LeaseFile:  filepath.Join(s.StateDir, "leases.db"),
 		StatusDir:  s.DNSMasqDir,
 		ResolvConf: "/etc/resolv.conf",
 		Hosts:      "/etc/hosts",
 		Hook:       s.Hook,
-		SystemBus:  s.SystemBus,
-		QueryRate:  s.DNSQueryRate,
+
+		Virtnetworkd: s.Role == roleVirtnetworkd,
+		SystemBus:    s.SystemBus,
+		QueryRate:    s.DNSQueryRate,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -132,7 +142,7 @@ func listen(log *slog.Logger, s settings, socket string) ([]listener, error) {
 	}
 	for _, name := range []string{"virtnetworkd-sock", "virtnetworkd-sock-ro"} {
 		l, err := rpc.ListenUnix(filepath.Join(s.LibvirtDir, name), 0o666)
-		if errors.Is(err, syscall.EADDRINUSE) {
+		if errors.Is(err, syscall.EADDRINUSE) && s.Role != roleVirtnetworkd {
 			log.Info("libvirt's network socket is served by another daemon", "socket", filepath.Join(s.LibvirtDir, name))
 			continue
 		}

@@ -76,6 +76,7 @@ func (h *Host) Domain(t TB, network, name string) *Domain {
 		t.Fatalf("%v", err)
 	}
 	dir := t.TempDir()
+	image = copyImage(t, image, dir)
 	initrd := filepath.Join(dir, "initramfs")
 	if err := os.WriteFile(initrd, fs, 0o644); err != nil {
 		t.Fatalf("%v", err)
@@ -87,6 +88,20 @@ func (h *Host) Domain(t TB, network, name string) *Domain {
 	h.Virsh(t, "define", "/run/"+name+".xml")
 	h.Virsh(t, "start", name)
 	return d
+}
+
+// copyImage copies a kernel to where a host with other programs sees it.
+func copyImage(t TB, image, dir string) string {
+	t.Helper()
+	to := filepath.Join(dir, "kernel")
+	text, err := os.ReadFile(image)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return to
 }
 
 // Addr waits until the domain answers at an address that lease is asked for,
