@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,24 @@ func TestModernNetworksMoveToUsAndBack(t *testing.T) {
 	}
 }
 
+// leases are those of the network limited, without what need not stay: dnsmasq,
+// which is told how long they last, shifts their ends by a second, and of the
+// domain's cards, which give one name, the last one has it with us.
+func (s *site) leases(t *testing.T) string {
+	t.Helper()
+	return passing.ReplaceAllString(s.ctl(t, "net-dhcp-leases", "limited"), "")
+}
+
+// leased waits until a card of a domain's has a lease.
+func (s *site) leased(t *testing.T, mac string) {
+	t.Helper()
+	lab.Eventually(t, time.Minute, "a lease of "+mac, func() bool {
+		return strings.Contains(s.ctl(t, "net-dhcp-leases", "limited", "--mac", mac), mac)
+	})
+}
+
+var passing = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\S+ +01:`)
+
 func moveToUsAndBack(t *testing.T, backend string) {
 	s := newModern(t)
 	s.WriteFile(t, "/etc/vnetmgr.conf", roleConf, 0o644)
@@ -191,7 +210,8 @@ func moveToUsAndBack(t *testing.T, backend string) {
 	s.device(t, "attach-device", "g1", floor(one))
 	ports := s.portsOf(t, "limited", 2)
 	portWith(t, ports, one, "classID='3'")
-	leases := s.ctl(t, "net-dhcp-leases", "limited")
+	s.leased(t, one)
+	leases := s.leases(t)
 	ping := s.pingFromHost(t, addr)
 	rules := s.Script(t, "nft list ruleset | grep -c virbr21")
 
@@ -211,7 +231,7 @@ func moveToUsAndBack(t *testing.T, backend string) {
 		s.answers(t, addr)
 	}
 	same("we", ports)
-	if got := s.ctl(t, "net-dhcp-leases", "limited"); got != leases {
+	if got := s.leases(t); got != leases {
 		t.Errorf("leases of libvirt's\n%s\nleases of ours\n%s", leases, got)
 	}
 	if pids := s.Pids(t, "dnsmasq"); len(pids) > 0 {
@@ -230,13 +250,14 @@ func moveToUsAndBack(t *testing.T, backend string) {
 	if _, ok := g.Udhcpc(t); !ok {
 		t.Error("no lease from us")
 	}
-	leases = s.ctl(t, "net-dhcp-leases", "limited")
+	s.leased(t, two)
+	leases = s.leases(t)
 
 	daemon.Stop(t)
 	s.Must(t, "nft", "delete", "table", "inet", "vnetmgr")
 	libvirts = s.Virtnetworkd(t)
 	same("virtnetworkd", ports)
-	if got := s.ctl(t, "net-dhcp-leases", "limited"); got != leases {
+	if got := s.leases(t); got != leases {
 		t.Errorf("leases of ours\n%s\nleases of libvirt's\n%s", leases, got)
 	}
 	if got := s.Script(t, "nft list ruleset | grep -c virbr21"); got != rules {
