@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/dhcpd"
@@ -117,7 +118,12 @@ func newRealHost(t *testing.T) *realHost {
 			t.Fatal(err)
 		}
 	}
-	return &realHost{connectOpen(t, serve(t, m, Options{}).rw), ns, m}
+	p := connectOpen(t, serve(t, m, Options{}).rw)
+	// For hundreds of calls, on a computer that does other things as well.
+	if err := p.SetDeadline(time.Now().Add(3 * time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	return &realHost{p, ns, m}
 }
 
 // code calls, and returns libvirt's error code, 0 for success, with its text.
