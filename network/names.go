@@ -147,7 +147,7 @@ func (n *names) touch(mac string, addr netip.Addr, has bool) {
 	}
 	n.rename(addr)
 	// An address of the definition's lets its others have its name.
-	if n.rehost(g, addr) || n.given.takes(addr) {
+	if changed := n.rehost(g, addr); (changed || n.given.takes(addr)) && !n.hasMany(mac) {
 		for a := range g.addrs {
 			n.rename(a)
 		}
@@ -254,19 +254,30 @@ func (n *names) namesOf(addr netip.Addr) []string {
 	if !leased && n.given.takes(addr) {
 		return nil // the definition says whose it is
 	}
-	host := l.Hostname
-	if host == "" {
-		host = n.hostName(mac)
+	host, domain := l.Hostname, ""
+	if !n.hasMany(mac) {
+		if domain = n.owners[mac]; host == "" {
+			host = n.hostName(mac)
+		}
 	}
 	var all []string
 	if host != "" && n.mayHave(host, addr, mac) {
 		all = append(all, host)
 	}
-	domain := n.owners[mac]
 	if domain != "" && !strings.EqualFold(domain, host) && n.mayHave(domain, addr, mac) {
 		all = append(all, domain)
 	}
 	return all
+}
+
+// maxNamed is how many addresses of one guest have its names. Beyond, an
+// address has the name that came with its lease, or none: a name with thousands
+// of addresses is of no use to anybody, and costs.
+const maxNamed = 64
+
+func (n *names) hasMany(mac string) bool {
+	g := n.guests[mac]
+	return g != nil && len(g.addrs) > maxNamed
 }
 
 // mayHave tells whether a name of the guest that has addr is not another's,
