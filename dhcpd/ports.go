@@ -66,11 +66,14 @@ func (p *ports) close() error {
 // of returns the link's index of the port behind which a hardware address is,
 // unlearned, or 0 if that cannot be known.
 func (p *ports) of(mac net.HardwareAddr, now time.Time) int {
-	if len(mac) != 6 {
-		return 0
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.fd < 0 {
+		return 0
+	}
+	if len(mac) != 6 {
+		return unlearned
+	}
 	if f, ok := p.known[[6]byte(mac)]; ok && now.Before(f.until) {
 		return f.port
 	}
@@ -85,9 +88,6 @@ func (p *ports) of(mac net.HardwareAddr, now time.Time) int {
 // find asks the bridge: for an address in no VLAN, and in the one that bridges
 // themselves are in where they filter VLANs.
 func (p *ports) find(mac net.HardwareAddr) int {
-	if p.fd < 0 {
-		return 0
-	}
 	for _, vlan := range []uint16{0, 1} {
 		port, err := p.ask(mac, vlan)
 		switch {
