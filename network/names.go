@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -41,6 +42,10 @@ type names struct {
 type guest struct {
 	addrs    map[netip.Addr]struct{} // leases and addresses of its own making
 	followed bool
+	// host is what it calls itself in DHCP, by the lease of from: the first of
+	// its leases that has a name. A guest can have very many.
+	host string
+	from netip.Addr
 }
 
 // newNames returns the names of a resolver, none until reset.
@@ -67,7 +72,12 @@ func (n *names) set(changes []lease.Change) {
 	defer n.mu.Unlock()
 	for _, c := range changes {
 		addr := c.Lease.Addr
-		if old, held := n.leases[addr]; held {
+		old, held := n.leases[addr]
+		if held && c.Kind == lease.Renewed && old.Hostname == c.Lease.Hostname && bytes.Equal(old.MAC, c.Lease.MAC) {
+			n.leases[addr] = c.Lease
+			continue
+		}
+		if held {
 			delete(n.leases, addr)
 			n.touch(old.MAC.String(), addr, false)
 		}
@@ -134,10 +144,13 @@ func (n *names) touch(mac string, addr netip.Addr, has bool) {
 		g.addrs[addr] = struct{}{}
 	} else if n.holder(addr) != mac {
 		delete(g.addrs, addr)
-		n.rename(addr)
 	}
-	for a := range g.addrs {
-		n.rename(a)
+	n.rename(addr)
+	// An address of the definition's lets its others have its name.
+	if changed := n.rehost(g, addr); (changed || n.given.takes(addr)) && !n.hasMany(mac) {
+		for a := range g.addrs {
+			n.rename(a)
+		}
 	}
 	n.followNamed(mac)
 	if len(g.addrs) == 0 && !g.followed {
@@ -185,20 +198,32 @@ func (n *names) holder(addr netip.Addr) string {
 	return n.made[addr]
 }
 
-// hostName is what a guest calls itself in DHCP: by the first of its leases
-// that has a name.
+// hostName is what a guest calls itself in DHCP.
 func (n *names) hostName(mac string) string {
-	var from netip.Addr
-	name := ""
 	if g := n.guests[mac]; g != nil {
-		for addr := range g.addrs {
-			l, held := n.leases[addr]
-			if held && l.Hostname != "" && (name == "" || addr.Less(from)) {
-				from, name = addr, l.Hostname
+		return g.host
+	}
+	return ""
+}
+
+// rehost finds what a guest calls itself after something became of one of its
+// addresses, and tells whether that is another name than before.
+func (n *names) rehost(g *guest, addr netip.Addr) bool {
+	before := g.host
+	_, has := g.addrs[addr]
+	l := n.leases[addr]
+	switch named := has && l.Hostname != ""; {
+	case named && (g.host == "" || !g.from.Less(addr)):
+		g.host, g.from = l.Hostname, addr
+	case !named && g.from == addr:
+		g.host, g.from = "", netip.Addr{}
+		for a := range g.addrs {
+			if l := n.leases[a]; l.Hostname != "" && (g.host == "" || a.Less(g.from)) {
+				g.host, g.from = l.Hostname, a
 			}
 		}
 	}
-	return name
+	return g.host != before
 }
 
 // rename gives an address the names of who has it.
@@ -229,19 +254,30 @@ func (n *names) namesOf(addr netip.Addr) []string {
 	if !leased && n.given.takes(addr) {
 		return nil // the definition says whose it is
 	}
-	host := l.Hostname
-	if host == "" {
-		host = n.hostName(mac)
+	host, domain := l.Hostname, ""
+	if !n.hasMany(mac) {
+		if domain = n.owners[mac]; host == "" {
+			host = n.hostName(mac)
+		}
 	}
 	var all []string
 	if host != "" && n.mayHave(host, addr, mac) {
 		all = append(all, host)
 	}
-	domain := n.owners[mac]
 	if domain != "" && !strings.EqualFold(domain, host) && n.mayHave(domain, addr, mac) {
 		all = append(all, domain)
 	}
 	return all
+}
+
+// maxNamed is how many addresses of one guest have its names. Beyond, an
+// address has the name that came with its lease, or none: a name with thousands
+// of addresses is of no use to anybody, and costs.
+const maxNamed = 64
+
+func (n *names) hasMany(mac string) bool {
+	g := n.guests[mac]
+	return g != nil && len(g.addrs) > maxNamed
 }
 
 // mayHave tells whether a name of the guest that has addr is not another's,
