@@ -18,7 +18,7 @@ type DomainInterface struct {
 // facades, and those on bridges of ours by the bridge's name.
 type domains struct {
 	mu       sync.Mutex                   // guards byBridge
-	byBridge map[string]map[string]string // domains by MAC address; replaced, never changed
+	byBridge map[string]map[macKey]string // domains by MAC address; replaced, never changed
 }
 
 // SetDomains takes all interfaces of domains that are known now. Their guests
@@ -31,15 +31,15 @@ func (m *Manager) SetDomains(all []DomainInterface) {
 
 // set returns the bridges on which something has changed.
 func (d *domains) set(all []DomainInterface) (changed []string) {
-	byBridge := make(map[string]map[string]string)
+	byBridge := make(map[string]map[macKey]string)
 	for _, i := range all {
 		if i.Bridge == "" || !isLabel(i.Domain) {
 			continue
 		}
 		if byBridge[i.Bridge] == nil {
-			byBridge[i.Bridge] = make(map[string]string)
+			byBridge[i.Bridge] = make(map[macKey]string)
 		}
-		byBridge[i.Bridge][i.MAC.String()] = i.Domain
+		byBridge[i.Bridge][macKey(i.MAC)] = i.Domain
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -58,7 +58,7 @@ func (d *domains) set(all []DomainInterface) (changed []string) {
 }
 
 // on adds to owners the domains on a bridge that they lack, by MAC address.
-func (d *domains) on(bridge string, owners map[string]string) {
+func (d *domains) on(bridge string, owners map[macKey]string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for mac, domain := range d.byBridge[bridge] {

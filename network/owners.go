@@ -66,11 +66,11 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 
 // owners returns the domains of ports by MAC address, those whose names can be
 // one label of DNS: a domain called "www.example.org" must not take that name.
-func owners(ports []*port.Port) map[string]string {
-	byMAC := make(map[string]string, len(ports))
+func owners(ports []*port.Port) map[macKey]string {
+	byMAC := make(map[macKey]string, len(ports))
 	for _, p := range ports {
 		if isLabel(p.Owner) {
-			byMAC[p.MAC.String()] = p.Owner
+			byMAC[macKey(p.MAC)] = p.Owner
 		}
 	}
 	return byMAC
