@@ -57,8 +57,10 @@ type asker struct {
 func newAsker(t lab.TB, b bed, l load) asker {
 	t.Helper()
 	b.serve(t, b.Host, l.network)
-	g, _ := loader(t, b, l.network)
+	g := b.Guest(t, l.bridge, "asker")
+	g.LinkUp(t)
 	g.Must(t, "ip", "addr", "add", l.loaderAddr().String()+"/16", "dev", "eth0")
+	lab.Eventually(t, time.Minute, "the guest reaches the host", func() bool { return g.Ping(t, l.addr.Addr().String()) })
 	if l.upstream {
 		serveUpstream(t, g, l.loaderAddr())
 	}
