@@ -64,6 +64,9 @@ func newAsker(t lab.TB, b bed, l load) asker {
 	if l.upstream {
 		serveUpstream(t, g, l.loaderAddr())
 	}
+	lab.Eventually(t, 2*time.Minute, "the resolver answers", func() bool {
+		return strings.Contains(g.Run(t, "dig", "+tries=1", "+time=1", "@"+l.addr.Addr().String(), l.name(0)).Stdout, "NOERROR")
+	})
 	a := asker{g, l}
 	var queries strings.Builder
 	for i := range l.names {
