@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -26,10 +27,24 @@ type Host interface {
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// SetFloors makes a bridge guarantee rates to ports.
 	SetFloors(ctx context.Context, link string, limit bridge.Rate, floors []bridge.Floor) error
+	// FDB reads what a bridge has learned of who is behind its ports.
+	FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error)
 	// RemoveBridge removes our bridge; a missing one is removed already.
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// MakePort, ApplyPort and RemovePort are bridge.Conn's: a guest's link, as a
+	// bridge's port. Tap describes one that may become one.
+	MakePort(ctx context.Context, want bridge.PortLink) error
+	ApplyPort(ctx context.Context, want bridge.PortLink) error
+	RemovePort(ctx context.Context, want bridge.PortLink) error
+	Tap(ctx context.Context, name string) (bridge.TapInfo, error)
+	// ApplyGuards makes our rules for bridge ports exactly these.
+	ApplyGuards(ctx context.Context, want nat.Guards) error
+	// Translated lists the connections from subnets that are translated, and
+	// Kept tells whether a network's rules let such go on.
+	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
+	Kept(ctx context.Context, id, name string) (bool, error)
 	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
@@ -54,6 +69,7 @@ type Host interface {
 type kernel struct {
 	links *bridge.Conn
 	rules *nat.Conn
+	guard *nat.Guard // nil: the kernel has none
 }
 
 // OpenKernel returns the Host of the calling thread's network namespace. log
@@ -69,10 +85,20 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
-	return &kernel{links: links, rules: rules}, nil
+	// A kernel without tables for bridges runs networks all the same.
+	guard, err := nat.OpenGuard()
+	if err != nil {
+		log.Warn("ports cannot be held to their own addresses", "err", err)
+		guard = nil
+	}
+	return &kernel{links: links, rules: rules, guard: guard}, nil
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
+
+func (k *kernel) FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error) {
+	return k.links.FDB(ctx, link)
+}
 
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)
@@ -92,6 +118,40 @@ func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {
 
 func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
+}
+
+func (k *kernel) MakePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.MakePort(ctx, want)
+}
+
+func (k *kernel) ApplyPort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.ApplyPort(ctx, want)
+}
+
+func (k *kernel) RemovePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.RemovePort(ctx, want)
+}
+
+func (k *kernel) Tap(ctx context.Context, name string) (bridge.TapInfo, error) {
+	return k.links.Tap(ctx, name)
+}
+
+func (k *kernel) ApplyGuards(ctx context.Context, want nat.Guards) error {
+	switch {
+	case k.guard != nil:
+		return k.guard.Apply(ctx, want)
+	case len(want) > 0:
+		return fmt.Errorf("hold ports to their own addresses: %w nftables for bridges", bridge.ErrNotInKernel)
+	}
+	return nil
+}
+
+func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
+	return k.rules.Translated(ctx, from)
+}
+
+func (k *kernel) Kept(ctx context.Context, id, name string) (bool, error) {
+	return k.rules.Kept(ctx, id, name)
 }
 
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
@@ -119,11 +179,57 @@ func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 func (k *kernel) Droppers(ctx context.Context) ([]string, error) { return k.rules.Droppers(ctx) }
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
-	return k.rules.Monitor(ctx)
+	rules, err := k.rules.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if k.guard == nil {
+		return rules, nil
+	}
+	guards, err := k.guard.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return either(rules, guards), nil
+}
+
+// either signals when one of two does, and closes when both are closed.
+func either(a, b <-chan struct{}) <-chan struct{} {
+	out := make(chan struct{}, 1)
+	go func() {
+		defer close(out)
+		for a != nil || b != nil {
+			var ok bool
+			select {
+			case _, ok = <-a:
+				if !ok {
+					a = nil
+				}
+			case _, ok = <-b:
+				if !ok {
+					b = nil
+				}
+			}
+			if !ok {
+				continue
+			}
+			select {
+			case out <- struct{}{}:
+			default: // the last signal has not been taken yet
+			}
+		}
+	}()
+	return out
 }
 
 func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) {
 	return k.links.Events(ctx)
 }
 
-func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close()) }
+func (k *kernel) Close() error {
+	errs := []error{k.links.Close(), k.rules.Close()}
+	if k.guard != nil {
+		errs = append(errs, k.guard.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -17,7 +17,7 @@ const slaacDoc = `<network><name>slaac</name><mac address='52:54:00:5d:00:16'/><
 <ip address='192.168.88.1' prefix='24'><dhcp><range start='192.168.88.20' end='192.168.88.20'/></dhcp></ip>
 <ip family='ipv6' address='fd00:8::1' prefix='64'/></network>`
 
-const guestMAC = "52:54:00:00:00:01"
+const neighbourMAC = "52:54:00:00:00:01"
 
 // slaacGuest plugs in a guest that makes itself addresses, also temporary
 // ones.
@@ -26,7 +26,7 @@ func (s *site) slaacGuest(t *testing.T) *kerneltest.NS {
 	g := kerneltest.New(t)
 	g.Run(t, "sysctl -qw net.ipv6.conf.default.accept_ra=1 net.ipv6.conf.default.use_tempaddr=2")
 	s.ns.Veth(t, "tap0", g, "eth0")
-	g.Run(t, "ip link set eth0 down; ip link set eth0 address "+guestMAC)
+	g.Run(t, "ip link set eth0 down; ip link set eth0 address "+neighbourMAC)
 	s.ns.Run(t, "ip link set tap0 master virbr8")
 	g.Run(t, "ip link set eth0 up")
 	kerneltest.Wait(t, 20*time.Second, "a temporary address", func() bool {
@@ -102,7 +102,7 @@ func TestGuestThatIsGoneHasNoNames(t *testing.T) {
 	ref := s.mustStart(slaacDoc)
 	g := s.slaacGuest(t)
 	addrs := globalAddrs(t, g)
-	s.mustPort(ref.UUID, portDoc(1, "six_only", guestMAC, "")) // without DHCP: the domain's name
+	s.mustPort(ref.UUID, portDoc(1, "six_only", neighbourMAC, "")) // without DHCP: the domain's name
 	digs(t, g, "six_only.six.test AAAA", addrs...)
 	digs(t, g, "-x "+addrs[0], "six_only.six.test.")
 	if err := s.DeletePort(ref.UUID, portID(1)); err != nil {
@@ -116,7 +116,7 @@ func TestLiveChangeBeginsAndEndsLearning(t *testing.T) {
 	s := newSite(t)
 	before := strings.Replace(slaacDoc, "<ip family='ipv6' address='fd00:8::1' prefix='64'/>", "", 1)
 	ref := s.mustStart(before)
-	s.mustPort(ref.UUID, portDoc(1, "six", guestMAC, ""))
+	s.mustPort(ref.UUID, portDoc(1, "six", neighbourMAC, ""))
 	change := func(doc string) {
 		t.Helper()
 		if _, err := s.DefineLive(t.Context(), []byte(doc), false); err != nil {
@@ -179,9 +179,12 @@ func TestOfTwoThatWantOneNameTheDefinitionThenTheDomainThenTheGuestHasIt(t *test
 	resolves("web A", "192.168.77.11")
 
 	// Domains without a port: on a facade.
-	s.SetDomains([]DomainInterface{{"db", net.HardwareAddr{0x52, 0x54, 0, 0, 0, 2}, "virbr7"}, {"far", net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, "virbr9"}})
+	s.SetGuests([]Guest{
+		{Domain: "db", MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 2}, Bridge: "virbr7"},
+		{Domain: "far", MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, Bridge: "virbr9"},
+	})
 	resolves("db A", "192.168.77.12")
 	resolves("far A", "")
-	s.SetDomains(nil)
+	s.SetGuests(nil)
 	resolves("db A", "")
 }

@@ -53,9 +53,11 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 	defer cancel()
 	for {
 		ports, _ := m.portsOn(bridge)
-		all := owners(ports)
-		m.domains.on(bridge, all)
-		n.setOwners(all)
+		byMAC := owners(ports)
+		for _, g := range m.guestsWhere(func(g Guest) bool { return g.Bridge == bridge && isLabel(g.Domain) }) {
+			byMAC[macKey(g.MAC)] = g.Domain
+		}
+		n.setOwners(byMAC)
 		select {
 		case <-wake:
 		case <-ctx.Done():

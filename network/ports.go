@@ -3,6 +3,7 @@ package network
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -21,20 +22,24 @@ type ports struct {
 	dir     state.Dir
 	network string // its name
 
-	// files is held while one port's file is written, floors while the kernel
-	// is told of one. mu is taken inside them.
+	// files is held while one port's file or the network's is written, floors
+	// while the kernel is told of one. mu is taken inside them.
 	files, floors sync.Mutex
+	stored        *xmlnet.Network // the active definition on disk; guarded by files
 
 	mu     sync.Mutex                 // guards what follows, for moments
 	closed bool                       // the network was stopped
 	byID   map[xmlnet.UUID]*port.Port // the ports are never changed in place
 	pool   port.PoolState             // the sum of byID
+	// followed are ports that nobody asked us for: see SetGuests.
+	followed map[xmlnet.UUID]*port.Port
 }
 
 // noPorts are those of a network that has just been started. What an earlier
 // life of it left is removed.
 func (m *Manager) noPorts(n *xmlnet.Network) *ports {
-	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
+	p.follow(m.guestPorts(n))
 	if err := m.cfg.Dir.RemovePorts(n.Name); err != nil {
 		m.log.Error("remove the ports of an earlier life", "network", n.Name, "err", err)
 	}
@@ -44,7 +49,8 @@ func (m *Manager) noPorts(n *xmlnet.Network) *ports {
 
 // loadPorts are the ports that an active network had when the daemon last ran.
 func (m *Manager) loadPorts(n *xmlnet.Network) *ports {
-	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
+	p.follow(m.guestPorts(n))
 	found, err := m.cfg.Dir.Ports(n.Name)
 	if err != nil {
 		m.log.Error("some ports are not known any more", "network", n.Name, "err", err)
@@ -97,11 +103,14 @@ type decision func(*xmlnet.Network, port.Port, port.PoolState) (port.Port, error
 func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	was := p.byID[id]
+	was := p.find(id)
 	if was == nil {
 		return nil, noPort(id)
 	}
-	p.unset(was)
+	if p.byID[id] != nil {
+		p.unset(was)
+	}
+	delete(p.followed, id)
 	return was, nil
 }
 
@@ -137,11 +146,39 @@ func (p *ports) flush(id xmlnet.UUID) error {
 	return p.dir.SavePort(p.network, now)
 }
 
+// store makes n the active definition on disk, beside what the ports were
+// promised.
+func (p *ports) store(n *xmlnet.Network) error {
+	p.files.Lock()
+	defer p.files.Unlock()
+	p.stored = n
+	return p.save()
+}
+
+// storeFloors writes what the ports were promised.
+func (p *ports) storeFloors() error {
+	p.files.Lock()
+	defer p.files.Unlock()
+	return p.save()
+}
+
+// save writes the network's file; p.files is held.
+func (p *ports) save() error {
+	p.mu.Lock()
+	pool, closed := p.pool, p.closed
+	pool.ClassIDs = maps.Clone(pool.ClassIDs)
+	p.mu.Unlock()
+	if closed {
+		return nil // the network is not active any more
+	}
+	return p.dir.SaveActive(p.stored, pool)
+}
+
 // close forgets all ports: the network stops.
 func (p *ports) close() error {
 	p.mu.Lock()
 	p.closed = true
-	p.byID, p.pool = nil, port.PoolState{}
+	p.byID, p.followed, p.pool = nil, nil, port.PoolState{}
 	p.mu.Unlock()
 	p.files.Lock()
 	defer p.files.Unlock()
@@ -152,7 +189,7 @@ func (p *ports) close() error {
 func (p *ports) get(id xmlnet.UUID) (*port.Port, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.byID[id]; found != nil {
+	if found := p.find(id); found != nil {
 		return found, nil
 	}
 	return nil, noPort(id)
@@ -168,10 +205,8 @@ func (p *ports) all() []*port.Port {
 		return nil
 	}
 	p.mu.Lock()
-	all := make([]*port.Port, 0, len(p.byID))
-	for _, one := range p.byID {
-		all = append(all, one)
-	}
+	all := make([]*port.Port, 0, len(p.byID)+len(p.followed))
+	p.each(func(one *port.Port) { all = append(all, one) })
 	p.mu.Unlock()
 	slices.SortFunc(all, func(a, b *port.Port) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
 	return all
@@ -193,5 +228,7 @@ func (p *ports) connections() (int, map[string]int) {
 	for dev, n := range p.pool.Connections {
 		byDev[dev] = n
 	}
-	return len(p.byID), byDev
+	n := 0
+	p.each(func(*port.Port) { n++ })
+	return n, byDev
 }

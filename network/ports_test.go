@@ -122,7 +122,7 @@ func TestPortCallsThatLibvirtRefuses(t *testing.T) {
 		{"uuid taken", create(up.UUID, portDoc(1, "other", portMAC, ""), PortOptions{}), ErrPortExists, fmt.Sprintf("Network port with UUID %s already exists", portID(1))},
 		{"plug without reclaim", create(up.UUID, portDoc(2, "vm", portMAC, plugged), PortOptions{}), nil, "Port reclaim not requested but plug type is not none"},
 		{"reclaim without plug", create(up.UUID, portDoc(2, "vm", portMAC, ""), PortOptions{Reclaim: true}), nil, "Port reclaim requested but plug type is none"},
-		{"not by the schema", create(up.UUID, portDoc(2, "vm", portMAC, "<x/>"), PortOptions{Validate: true}), nil, "did not expect unknown element <x> in networkport, line 1"},
+		{"not by the schema", create(up.UUID, portDoc(2, "vm", portMAC, "<x/>"), PortOptions{Validate: true}), nil, "did not expect element x there, in networkport, line 1"},
 		{"floor without the network's limit", create(up.UUID, portDoc(2, "vm", portMAC, "<bandwidth><inbound floor='1'/></bandwidth>"), PortOptions{}), nil,
 			"Invalid use of 'floor' on interface with MAC address 52:54:00:00:00:01 - network 'n' has no inbound QoS set"},
 		{"delete of an unknown port", func() error { return s.DeletePort(up.UUID, portID(9)) }, ErrNoPort, unknown},
