@@ -26,7 +26,7 @@ func (w *wanted) bootFiles() {
 		w.next.tftp[key] = srv
 		w.add(key, func() (server, error) {
 			if err := tftp.CheckRoot(cfg.Root); err != nil {
-				return server{}, err
+				return server{}, &Error{Kind: ErrInternal, Text: err.Error()}
 			}
 			c, err := w.m.host.ListenTFTP(cfg.Link, addr)
 			if err != nil {

@@ -120,6 +120,7 @@ type site struct {
 	*Manager
 	stop    func()
 	calling func(method string) // as nsHost has it, if not nil
+	wrap    func(Host) Host     // what the Manager sees of the host, if not nil
 }
 
 func newSite(t *testing.T) *site {
@@ -135,11 +136,16 @@ func (s *site) start() {
 	if s.calling != nil {
 		host.calling = s.calling
 	}
-	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
+	var seen Host = host
+	if s.wrap != nil {
+		seen = s.wrap(host)
+	}
+	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), seen, Config{
 		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run"), Attached: filepath.Join(s.dir, "attached")},
 		LeaseFile: filepath.Join(s.dir, "leases.db"),
 
 		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
+
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Hosts:      filepath.Join(s.dir, "hosts"),
