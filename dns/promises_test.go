@@ -260,6 +260,8 @@ func TestUpstreamQueriesHaveRandomPortsAndIDs(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	mu.Lock()
+	defer mu.Unlock()
 	if len(ids) < n-20 || len(ports) < 8 {
 		t.Errorf("%d ids and %d ports for %d queries", len(ids), len(ports), n)
 	}

@@ -121,6 +121,11 @@ func (j *Journal) Note(ctx context.Context, network string, changes []lease.Chan
 // Reconcile is Note for a moment at which all leases of a network are known:
 // what began or ended while nobody looked is mended.
 func (j *Journal) Reconcile(ctx context.Context, network string, leases []lease.Lease) error {
+	if len(leases) == 0 {
+		if known, err := j.Query(network, Filter{Max: 1}); err != nil || len(known) == 0 {
+			return err // nothing to write: most networks that start are new
+		}
+	}
 	return j.add(ctx, note{network: network, whole: true, leases: leases, at: time.Now()})
 }
 

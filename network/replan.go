@@ -44,7 +44,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Dir.SaveActive(n); err != nil {
+	if err := e.ports.store(n); err != nil {
 		return err
 	}
 	before := e.kept
@@ -93,7 +93,7 @@ func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
 		m.applyFloors(ctx, e.plan, e.ports),
 		m.changeZone(ctx, p, e.plan),
 		m.changeRegistration(ctx, e, p, e.plan),
-		m.cfg.Dir.SaveActive(e.live))
+		e.ports.store(e.live))
 }
 
 // rulesetWith is that of all active networks, with p in place of e's plan.

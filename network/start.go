@@ -9,6 +9,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/nat"
 	"github.com/vnetmgr/vnetmgr/plan"
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -86,7 +87,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Dir.SaveActive(n); err != nil {
+	if err := m.cfg.Dir.SaveActive(n, port.PoolState{}); err != nil {
 		return err
 	}
 	services, err := m.bringUp(ctx, e, n, p)

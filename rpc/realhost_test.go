@@ -13,6 +13,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/rpc/wire"
@@ -68,6 +69,11 @@ func (h inside) ListenDNS(link string, addr netip.Addr) (udp net.PacketConn, tcp
 
 func (h inside) ListenRA(link string) (c *radv.Conn, err error) {
 	h.ns.Do(func() { c, err = h.Host.ListenRA(link) })
+	return c, err
+}
+
+func (h inside) ListenNeighbours(link string) (c *neighbour.Conn, err error) {
+	h.ns.Do(func() { c, err = h.Host.ListenNeighbours(link) })
 	return c, err
 }
 
