@@ -25,6 +25,7 @@ var mayImport = map[string]string{
 	"rpc/wire":            "",
 	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
 	"hook":                "",
+	"admit":               "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
@@ -55,7 +56,7 @@ var mayImport = map[string]string{
 // onlyIn are libraries that one part of the program keeps to itself.
 var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink":      "bridge internal/kerneltest",
-	"github.com/google/nftables":          "nat",
+	"github.com/google/nftables":          "nat admit",
 	"github.com/digitalocean/go-libvirt":  "cli domain",
 	"libvirt.org/go/libvirtxml":           "xmlnet port domain",
 	"github.com/insomniacslk/dhcp/dhcpv4": "dhcpd",
@@ -68,7 +69,7 @@ var onlyIn = map[string]string{
 	"github.com/prometheus/client_golang/prometheus/promhttp": "metrics",
 	"github.com/godbus/dbus/v5":                               "internal/systembus internal/bustest",
 	"github.com/vishvananda/netlink/nl":                       "bridge internal/kerneltest",
-	"github.com/google/nftables/expr":                         "nat",
+	"github.com/google/nftables/expr":                         "nat admit",
 	"github.com/mdlayher/packet":                              "dhcpd radv neighbour",
 	"github.com/mdlayher/ndp":                                 "radv",
 	"github.com/insomniacslk/dhcp/dhcpv6":                     "dhcpd",

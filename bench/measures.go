@@ -44,6 +44,7 @@ var measures = []measure{
 	{"dns-misses-cpu", "CPU time of each", micros, cpuOf(missedNames)},
 	{"dns-p99", "99 of 100 cached answers take at most, at half that load", micros, latency},
 	{"dns-rss", "memory with 50,000 leases and a full cache", mebibytes, fullMemory},
+	{"tftp", "TFTP, 64 MiB to curl in blocks of 1468 bytes", seconds, sendFile},
 	{"net-start", "net-start", seconds, netStart},
 	{"rss", "memory with one network and one guest", mebibytes, rss},
 }

@@ -25,6 +25,8 @@ type network struct {
 	// cache is how many answers dnsmasq's cache holds, for want of a setting
 	// of libvirt's only there; 0 is its default, 150.
 	cache int
+	// files is a directory to serve by TFTP, "" for none.
+	files string
 }
 
 // peer is a way to serve a network.
@@ -37,7 +39,7 @@ type peer struct {
 	programs []string
 	// serve starts what serves the network and returns once it does.
 	serve func(t lab.TB, h *lab.Host, n network)
-	// noDNS tells that the peer answers no DNS.
+	// noDNS tells that the peer answers no DNS, and sends no files.
 	noDNS bool
 }
 
@@ -71,8 +73,12 @@ func (n network) document(stp string) string {
 	if n.upstream {
 		fmt.Fprintf(&b, "<forwarder addr='%s'/>", n.loaderAddr())
 	}
-	fmt.Fprintf(&b, "</dns><ip address='%s' prefix='%d'><dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
-		n.addr.Addr(), n.addr.Bits(), n.start, n.end)
+	root := ""
+	if n.files != "" {
+		root = fmt.Sprintf("<tftp root='%s'/>", n.files)
+	}
+	fmt.Fprintf(&b, "</dns><ip address='%s' prefix='%d'>%s<dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
+		n.addr.Addr(), n.addr.Bits(), root, n.start, n.end)
 	return b.String()
 }
 
@@ -157,6 +163,9 @@ func serveDnsmasq(t lab.TB, h *lab.Host, n network) {
 	}
 	if n.cache > 0 {
 		args = append(args, fmt.Sprintf("--cache-size=%d", n.cache))
+	}
+	if n.files != "" {
+		args = append(args, "--enable-tftp", "--tftp-root="+n.files)
 	}
 	h.Start(t, args...)
 	waitPort67(t, h)

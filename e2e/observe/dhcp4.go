@@ -161,11 +161,9 @@ func mac(n byte) net.HardwareAddr { return net.HardwareAddr{0x52, 0x54, 0, 0x0b,
 
 // dhcp4 asks as many kinds of client would.
 func (o *observer) dhcp4() {
-	clients := o.guest.Clients(o.t, "eth0")
-	a := &asker{Clients: clients, tries: tries}
-	clients.Retry = 4 * time.Second
+	a := o.newAsker(o.guest)
 	if !o.hasDHCP(netip.Addr.Is4) {
-		clients.Retry, a.tries = 2*time.Second, 1
+		a.Retry, a.tries = 2*time.Second, 1
 	}
 	s := o.report.add("dhcpv4 offer of everything")
 	q := question{mac: mac(1), kind: discover, options: map[byte][]byte{
@@ -178,10 +176,17 @@ func (o *observer) dhcp4() {
 	}
 	offer.write(s)
 	o.take4(a, q, offer)
-	o.other4(a, offer.addr)
-	o.boot4(a)
-	o.reservations4(a)
+	others := o.newAsker(o.other)
+	o.other4(others, offer.addr)
+	o.boot4(others)
+	o.reservations4(others)
 	o.client4()
+}
+
+func (o *observer) newAsker(g *lab.Guest) *asker {
+	a := &asker{Clients: g.Clients(o.t, "eth0"), tries: tries}
+	a.Retry = 4 * time.Second
+	return a
 }
 
 func (o *observer) hasDHCP(of func(netip.Addr) bool) bool {
