@@ -11,6 +11,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/nat"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/radv"
 	"github.com/vnetmgr/vnetmgr/tftp"
 )
@@ -31,12 +32,26 @@ type Host interface {
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// MakePort, ApplyPort and RemovePort are bridge.Conn's: a guest's link, as a
+	// bridge's port. Tap describes one that may become one.
+	MakePort(ctx context.Context, want bridge.PortLink) error
+	ApplyPort(ctx context.Context, want bridge.PortLink) error
+	RemovePort(ctx context.Context, want bridge.PortLink) error
+	Tap(ctx context.Context, name string) (bridge.TapInfo, error)
+	// ApplyGuards makes our rules for bridge ports exactly these.
+	ApplyGuards(ctx context.Context, want nat.Guards) error
+	// Translated lists the connections from subnets that are translated, and
+	// Kept tells whether a network's rules let such go on.
+	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
+	Kept(ctx context.Context, id, name string) (bool, error)
 	// ListenDHCP4, ListenDHCP6 and ListenDNS open a server's sockets on a bridge.
 	ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error)
 	ListenDHCP6(link string, server netip.Addr) (*dhcpd.Conn6, error)
 	ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Listener, error)
 	// ListenRA opens a bridge for router advertisements.
 	ListenRA(link string) (*radv.Conn, error)
+	// ListenNeighbours opens a bridge for neighbour discovery.
+	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
 	// Droppers names other programs' chains that drop forwarded packets.
@@ -53,6 +68,7 @@ type Host interface {
 type kernel struct {
 	links *bridge.Conn
 	rules *nat.Conn
+	guard *nat.Guard
 }
 
 // OpenKernel returns the Host of the calling thread's network namespace. log
@@ -68,7 +84,13 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
-	return &kernel{links: links, rules: rules}, nil
+	guard, err := nat.OpenGuard()
+	if err != nil {
+		links.Close()
+		rules.Close()
+		return nil, err
+	}
+	return &kernel{links: links, rules: rules, guard: guard}, nil
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
@@ -97,6 +119,34 @@ func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
 }
 
+func (k *kernel) MakePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.MakePort(ctx, want)
+}
+
+func (k *kernel) ApplyPort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.ApplyPort(ctx, want)
+}
+
+func (k *kernel) RemovePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.RemovePort(ctx, want)
+}
+
+func (k *kernel) Tap(ctx context.Context, name string) (bridge.TapInfo, error) {
+	return k.links.Tap(ctx, name)
+}
+
+func (k *kernel) ApplyGuards(ctx context.Context, want nat.Guards) error {
+	return k.guard.Apply(ctx, want)
+}
+
+func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
+	return k.rules.Translated(ctx, from)
+}
+
+func (k *kernel) Kept(ctx context.Context, id, name string) (bool, error) {
+	return k.rules.Kept(ctx, id, name)
+}
+
 func (k *kernel) ListenDHCP4(link string, server netip.Addr) (*dhcpd.Conn4, error) {
 	return dhcpd.Listen4(link, server)
 }
@@ -111,6 +161,10 @@ func (k *kernel) ListenDNS(link string, addr netip.Addr) (net.PacketConn, net.Li
 
 func (k *kernel) ListenRA(link string) (*radv.Conn, error) { return radv.Listen(link) }
 
+func (k *kernel) ListenNeighbours(link string) (*neighbour.Conn, error) {
+	return neighbour.Listen(link)
+}
+
 func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)
 }
@@ -118,11 +172,48 @@ func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 func (k *kernel) Droppers(ctx context.Context) ([]string, error) { return k.rules.Droppers(ctx) }
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
-	return k.rules.Monitor(ctx)
+	rules, err := k.rules.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	guards, err := k.guard.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return either(rules, guards), nil
+}
+
+// either signals when one of two does, and closes when both are closed.
+func either(a, b <-chan struct{}) <-chan struct{} {
+	out := make(chan struct{}, 1)
+	go func() {
+		defer close(out)
+		for a != nil || b != nil {
+			var ok bool
+			select {
+			case _, ok = <-a:
+				if !ok {
+					a = nil
+				}
+			case _, ok = <-b:
+				if !ok {
+					b = nil
+				}
+			}
+			if !ok {
+				continue
+			}
+			select {
+			case out <- struct{}{}:
+			default: // the last signal has not been taken yet
+			}
+		}
+	}()
+	return out
 }
 
 func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) {
 	return k.links.Events(ctx)
 }
 
-func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close()) }
+func (k *kernel) Close() error { return errors.Join(k.links.Close(), k.rules.Close(), k.guard.Close()) }

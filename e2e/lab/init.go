@@ -27,7 +27,7 @@ func Main() {
 		runtime.LockOSThread()
 		return
 	}
-	if err := setUp(os.Args[1]); err != nil {
+	if err := setUp(os.Args[1], os.Args[2]); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -37,10 +37,16 @@ func Main() {
 	os.Exit(0)
 }
 
-// setUp gives a process in fresh namespaces its own view of files and devices.
-func setUp(hostname string) error {
+// setUp gives a process in fresh namespaces its own view of files and devices:
+// of this computer's, or of those in tree if it is not "".
+func setUp(hostname, tree string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if tree != "" {
+		if err := moveInto(tree); err != nil {
+			return err
+		}
 	}
 	if err := mountAll(); err != nil {
 		return err

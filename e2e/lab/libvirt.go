@@ -21,7 +21,7 @@ func (h *Host) Libvirt(t TB) *Process {
 	h.WriteFile(t, "/etc/libvirt/qemu.conf", qemuConf, 0o644)
 	p := h.Start(t, "libvirtd")
 	Eventually(t, patience, "libvirtd answers", func() bool {
-		return h.Run(t, "virsh", "-c", "qemu:///system", "version").Code == 0
+		return h.Run(t, "timeout", "5", "virsh", "-c", "qemu:///system", "version").Code == 0
 	})
 	return p
 }

@@ -17,6 +17,10 @@ type Machine struct {
 	// Env is added to the environment of what runs on the machine.
 	Env []string
 
+	// root is a directory that looks like the machine's own root, if that is
+	// another than this process's.
+	root string
+
 	pid int // of its init, as this process sees it
 	ns  map[string]*os.File
 }
@@ -38,16 +42,23 @@ var kinds = []struct {
 // in its failure as well: the caller decides whether to skip (NeedRoot).
 func NewMachine(t TB, name string) *Machine {
 	t.Helper()
+	return newMachine(t, name, "")
+}
+
+// newMachine starts a machine with the files in tree, or those of this computer
+// if it is "".
+func newMachine(t TB, name, tree string) *Machine {
+	t.Helper()
 	m := &Machine{Name: name, ns: make(map[string]*os.File)}
-	if err := m.boot(t); err != nil {
+	if err := m.boot(t, tree); err != nil {
 		t.Fatalf("start machine %s: %v", name, err)
 	}
 	return m
 }
 
-func (m *Machine) boot(t TB) error {
+func (m *Machine) boot(t TB, tree string) error {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{initName, m.Name}
+	cmd.Args = []string{initName, m.Name, tree}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	for _, kind := range kinds {
