@@ -18,19 +18,20 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli domain metrics network rpc state xmlnet polkit internal/systembus",
+	"cmd/vnetmgr":         "bridge cli cni domain metrics network rpc state xmlnet polkit internal/systembus",
 	"cli":                 "rpc/wire",
+	"cni":                 "bridge rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
 	"network":             "admit plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
 	"hook":                "",
-	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld resolved",
+	"admit":               "",
+	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
 	"bridge":              "",
 	"domain":              "rpc/wire xmlnet",
 	"nat":                 "",
-	"admit":               "",
 	"dhcpd":               "lease internal/holder",
 	"dns":                 "internal/holder",
 	"neighbour":           "",

@@ -24,6 +24,10 @@ type Config4 struct {
 	Rules        Rules
 	NoProbe      bool // addresses are offered without looking who uses them
 	LogRequests  bool // each request is a line in the log
+	// OneClient: all who go by one client identifier are one client, whatever
+	// their MACs (RFC 2131 §4.2).
+	OneClient bool
+	Unshared  bool // one bridge port may have all addresses
 }
 
 // Config6 is one network's DHCPv6 service.
@@ -43,6 +47,8 @@ type Config6 struct {
 	Rules         Rules
 	NoProbe       bool // addresses are offered without looking who uses them
 	LogRequests   bool // each request is a line in the log
+	OneClient     bool // as in Config4, of DUID and IAID
+	Unshared      bool // one bridge port may have all addresses
 }
 
 // Range is an inclusive range of addresses.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
@@ -22,10 +23,14 @@ import (
 //   - A UDP socket bound to the link holds the port, so that two servers are
 //     found out at once, is a member of the servers' group, so that a bridge
 //     that snoops multicast brings it here, and sends to relays.
+//   - A socket for neighbour discovery hears who uses which address, and asks.
 type Conn6 struct {
 	wire
+	mac    net.HardwareAddr
 	source netip.Addr // of our packets
 	relays *net.UDPConn
+	nd     *packet.Conn
+	ports  *ports
 }
 
 // Listen6 opens the sockets of a server on a link, which may have no carrier
@@ -46,14 +51,22 @@ func listen6(link string, server netip.Addr) (_ *Conn6, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn6{wire: newWire(ifi, unix.ETH_P_IPV6), source: linkLocalOf(ifi, server)}
+	c := &Conn6{wire: newWire(ifi, unix.ETH_P_IPV6), mac: ifi.HardwareAddr, source: linkLocalOf(ifi, server)}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
 	if c.relays, err = listenUDP6(ifi); err != nil {
 		return nil, err
 	}
 	if c.packets, err = listenPackets(ifi, unix.ETH_P_IPV6, requestBuffer, requestFilter6); err != nil {
-		c.relays.Close()
 		return nil, err
 	}
+	if c.nd, err = listenPackets(ifi, unix.ETH_P_IPV6, arpBuffer, neighbourFilter); err != nil {
+		return nil, err
+	}
+	c.ports = openPorts(ifi.Index)
 	return c, nil
 }
 
@@ -92,10 +105,28 @@ func listenUDP6(ifi *net.Interface) (*net.UDPConn, error) {
 }
 
 // Close closes the sockets.
-func (c *Conn6) Close() error { return errors.Join(c.relays.Close(), c.packets.Close()) }
+func (c *Conn6) Close() error {
+	var errs []error
+	if c.relays != nil {
+		errs = append(errs, c.relays.Close())
+	}
+	if c.ports != nil {
+		errs = append(errs, c.ports.close())
+	}
+	for _, p := range []*packet.Conn{c.packets, c.nd} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // interrupt ends all reading, now and later.
-func (c *Conn6) interrupt() { c.packets.SetReadDeadline(time.Unix(1, 0)) }
+func (c *Conn6) interrupt() {
+	past := time.Unix(1, 0)
+	c.packets.SetReadDeadline(past)
+	c.nd.SetReadDeadline(past)
+}
 
 func (c *Conn6) send(frames []*frame) error { return c.wire.send(frames, c.sendRelay) }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
-	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // lan6 is a host namespace with a bridge that is served.
@@ -27,24 +26,29 @@ type lan6 struct {
 // disk.
 func newLAN6(t testing.TB, cfg Config6) *lan6 {
 	t.Helper()
-	n := &lan6{lan: lan{host: kerneltest.New(t)}}
+	n := &lan6{lan: lan{host: kerneltest.New(t), file: filepath.Join(t.TempDir(), "leases.db")}}
 	n.host.Run(t, "ip link add virbr0 address 52:54:00:aa:bb:cc type bridge mcast_snooping 1 mcast_querier 1 && ip link set virbr0 up && "+
 		"ip addr add "+cfg.Server.String()+" dev virbr0 nodad && ip addr add fe80::5054:ff:feaa:bbcc/64 dev virbr0 nodad")
-	store, err := lease.OpenStore(filepath.Join(t.TempDir(), "leases.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.leases = store.Table("network")
-	n.server = NewServer6(slog.New(slog.DiscardHandler), cfg, n.leases)
+	n.serve(t, cfg)
+	t.Cleanup(func() { n.stop() })
+	return n
+}
+
+// serve serves with the leases on disk, until stop.
+func (n *lan6) serve(t testing.TB, cfg Config6) {
+	t.Helper()
 	var c *Conn6
+	var err error
 	n.host.Do(func() { c, err = Listen6("virbr0", cfg.Server.Addr()) })
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeStore := n.openLeases(t)
+	n.server = NewServer6(slog.New(slog.NewTextHandler(&n.log, nil)), cfg, n.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(ctx, c) }()
-	t.Cleanup(func() {
+	n.stop = func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
@@ -52,11 +56,8 @@ func newLAN6(t testing.TB, cfg Config6) *lan6 {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+		closeStore()
+	}
 }
 
 // guest6 is guest whose link-local address is ready.

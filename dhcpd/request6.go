@@ -35,6 +35,9 @@ type request6 struct {
 	name     fqdn6
 	options  options6 // all of the client's
 
+	clone bool // see lease.Lease
+	port  int  // see lease.Lease
+
 	tags       []string
 	ignored    bool // gets no answer
 	noHostname bool // its name does not count
@@ -190,7 +193,7 @@ func (r *request6) wants(code dhcpv6.OptionCode) bool {
 
 // client is the identity that the lease of an association is held by.
 func (r *request6) client(ia *ia6) lease.Client {
-	return lease.Client{ID: r.clientID, IAID: ia.id, MAC: r.mac, Six: true}
+	return lease.Client{ID: r.clientID, IAID: ia.id, MAC: r.mac, Six: true, Clone: r.clone, Port: r.port}
 }
 
 // findMAC finds the client's hardware address: what a relay said (RFC 6939),

@@ -4,25 +4,20 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // Server4 serves DHCPv4 on one network.
 type Server4 struct {
-	log    *slog.Logger
-	leases *lease.Table
-	counts counters
-
-	mu      sync.Mutex // one request is handled at a time; guards service
+	server
 	service *service4
 }
 
 // NewServer4 returns a server that gives its leases from a table, whose pool
 // it sets.
 func NewServer4(log *slog.Logger, cfg Config4, leases *lease.Table) *Server4 {
-	s := &Server4{log: log.With("link", cfg.Link), leases: leases}
+	s := &Server4{server: server{log: log.With("link", cfg.Link), leases: leases}}
 	s.SetConfig(cfg)
 	return s
 }

@@ -2,26 +2,22 @@ package dhcpd
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // Server6 serves DHCPv6 on one network.
 type Server6 struct {
-	log    *slog.Logger
-	leases *lease.Table
-	counts counters
-
-	mu      sync.Mutex // one message is handled at a time; guards service
+	server
 	service *service6
 }
 
 // NewServer6 returns a server that gives its leases from a table, whose IPv6
 // pool it sets.
 func NewServer6(log *slog.Logger, cfg Config6, leases *lease.Table) *Server6 {
-	s := &Server6{log: log.With("link", cfg.Link), leases: leases}
+	s := &Server6{server: server{log: log.With("link", cfg.Link), leases: leases}}
 	s.SetConfig(cfg)
 	return s
 }
@@ -43,8 +39,13 @@ func (s *Server6) Serve(ctx context.Context, c *Conn6) error {
 	x := newExchange6(s, c)
 	stop := context.AfterFunc(ctx, c.interrupt)
 	defer stop()
-	err := x.readMessages(ctx)
-	x.outbox.end()
+	readers := make(chan error, 2)
+	go func() { readers <- x.readMessages(ctx) }()
+	go func() { readers <- x.readNeighbours(ctx) }()
+	err := <-readers
+	c.interrupt()
+	err = errors.Join(err, <-readers)
+	x.end()
 	if ctx.Err() != nil {
 		return nil
 	}

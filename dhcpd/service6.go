@@ -31,7 +31,7 @@ func newService6(cfg Config6) *service6 {
 // pool is what the lease table may choose from: the ranges without what is
 // reserved, our own address, and the one of all routers (RFC 4291 §2.6.1).
 func (s *service6) pool() lease.Pool {
-	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.subnet.Addr()}}
+	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.subnet.Addr()}, Unshared: s.Unshared}
 	for a := range s.byAddr {
 		p.Reserved = append(p.Reserved, a)
 	}
@@ -46,10 +46,10 @@ func (s *service6) dynamic(a netip.Addr) bool {
 	return a != s.addr && a != s.subnet.Addr() && s.byAddr[a] == nil && findRange(s.Ranges, a) != nil
 }
 
-// reservation finds the client's: by DUID, by MAC, or by the name that it
-// sends. It may have said its MAC in its DUID only.
+// reservation finds the client's: by DUID, unless that is another's, too, by
+// MAC, or by the name that it sends. It may have said its MAC in its DUID only.
 func (s *service6) reservation(r *request6) *Reservation {
-	if res := s.byID[string(r.clientID)]; res != nil {
+	if res := s.byID[string(r.clientID)]; res != nil && !r.clone {
 		return res
 	}
 	for _, mac := range [...][]byte{r.mac, macOfDUID(r.clientID)} {

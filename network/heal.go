@@ -42,6 +42,9 @@ func (m *Manager) healRules(ctx context.Context) {
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil && ctx.Err() == nil {
 		m.log.Error("put rules back", "err", err)
 	}
+	if err := m.applyGuards(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error("put rules of ports back", "err", err)
+	}
 }
 
 // forwards tells whether an active network needs the host to forward; m.change
@@ -80,4 +83,5 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 		m.adoptFloors(ctx, e)
 		m.adoptRegistration(ctx, e)
 	}
+	m.healAttached(ctx, event)
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -33,6 +34,14 @@ type Host interface {
 	RemoveBridge(ctx context.Context, name, owner string) error
 	// ApplyRules makes our tables hold exactly the ruleset.
 	ApplyRules(ctx context.Context, want nat.Ruleset) error
+	// MakePort, ApplyPort and RemovePort are bridge.Conn's: a guest's link, as a
+	// bridge's port. Tap describes one that may become one.
+	MakePort(ctx context.Context, want bridge.PortLink) error
+	ApplyPort(ctx context.Context, want bridge.PortLink) error
+	RemovePort(ctx context.Context, want bridge.PortLink) error
+	Tap(ctx context.Context, name string) (bridge.TapInfo, error)
+	// ApplyGuards makes our rules for bridge ports exactly these.
+	ApplyGuards(ctx context.Context, want nat.Guards) error
 	// Translated lists the connections from subnets that are translated, and
 	// Kept tells whether a network's rules let such go on.
 	Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error)
@@ -68,6 +77,7 @@ type Host interface {
 type kernel struct {
 	links  *bridge.Conn
 	rules  *nat.Conn
+	guard  *nat.Guard // nil: the kernel has none
 	others *admit.Conn
 }
 
@@ -90,7 +100,13 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		rules.Close()
 		return nil, err
 	}
-	return &kernel{links: links, rules: rules, others: others}, nil
+	// A kernel without tables for bridges runs networks all the same.
+	guard, err := nat.OpenGuard()
+	if err != nil {
+		log.Warn("ports cannot be held to their own addresses", "err", err)
+		guard = nil
+	}
+	return &kernel{links: links, rules: rules, guard: guard, others: others}, nil
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
@@ -117,6 +133,32 @@ func (k *kernel) RemoveBridge(ctx context.Context, name, owner string) error {
 
 func (k *kernel) ApplyRules(ctx context.Context, want nat.Ruleset) error {
 	return k.rules.Apply(ctx, want)
+}
+
+func (k *kernel) MakePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.MakePort(ctx, want)
+}
+
+func (k *kernel) ApplyPort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.ApplyPort(ctx, want)
+}
+
+func (k *kernel) RemovePort(ctx context.Context, want bridge.PortLink) error {
+	return k.links.RemovePort(ctx, want)
+}
+
+func (k *kernel) Tap(ctx context.Context, name string) (bridge.TapInfo, error) {
+	return k.links.Tap(ctx, name)
+}
+
+func (k *kernel) ApplyGuards(ctx context.Context, want nat.Guards) error {
+	switch {
+	case k.guard != nil:
+		return k.guard.Apply(ctx, want)
+	case len(want) > 0:
+		return fmt.Errorf("hold ports to their own addresses: %w nftables for bridges", bridge.ErrNotInKernel)
+	}
+	return nil
 }
 
 func (k *kernel) Translated(ctx context.Context, from []netip.Prefix) ([]nat.Flow, error) {
@@ -160,7 +202,47 @@ func (k *kernel) OthersChanged(ctx context.Context) (<-chan struct{}, error) {
 }
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
-	return k.rules.Monitor(ctx)
+	rules, err := k.rules.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if k.guard == nil {
+		return rules, nil
+	}
+	guards, err := k.guard.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return either(rules, guards), nil
+}
+
+// either signals when one of two does, and closes when both are closed.
+func either(a, b <-chan struct{}) <-chan struct{} {
+	out := make(chan struct{}, 1)
+	go func() {
+		defer close(out)
+		for a != nil || b != nil {
+			var ok bool
+			select {
+			case _, ok = <-a:
+				if !ok {
+					a = nil
+				}
+			case _, ok = <-b:
+				if !ok {
+					b = nil
+				}
+			}
+			if !ok {
+				continue
+			}
+			select {
+			case out <- struct{}{}:
+			default: // the last signal has not been taken yet
+			}
+		}
+	}()
+	return out
 }
 
 func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) {
@@ -168,5 +250,9 @@ func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) 
 }
 
 func (k *kernel) Close() error {
-	return errors.Join(k.links.Close(), k.rules.Close(), k.others.Close())
+	errs := []error{k.links.Close(), k.rules.Close(), k.others.Close()}
+	if k.guard != nil {
+		errs = append(errs, k.guard.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -45,6 +45,9 @@ type Config struct {
 	// QueryRate is how many DNS queries a second one guest may have forwarded,
 	// 0 for any number.
 	QueryRate int
+	// NetnsEtc is where ip-netns(8) has files for namespaces, "/etc/netns"; "" is
+	// nowhere.
+	NetnsEtc string
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
@@ -81,6 +84,8 @@ type Manager struct {
 	// as well.
 	mu   sync.RWMutex
 	byID map[xmlnet.UUID]*entry
+	// attached is replaced whole.
+	attached attachments
 
 	leases *lease.Store // set by Run
 	duid   []byte       // set by Run
@@ -236,6 +241,7 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
 	defer m.portsChanged(e.current())
+	dropErr := m.dropAttached(m.ctx, e)
 	ref, bridge := e.ref(), ""
 	if n := e.current(); n.Forward.Mode.OwnBridge() {
 		bridge = n.Bridge.Name // a bridge that is only named may be another network's
@@ -243,5 +249,5 @@ func (m *Manager) forget(e *entry) error {
 	m.mu.Lock()
 	delete(m.byID, ref.UUID)
 	m.mu.Unlock()
-	return errors.Join(m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
+	return errors.Join(dropErr, m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
 }

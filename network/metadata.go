@@ -101,7 +101,7 @@ func (m *Manager) SetMetadata(id xmlnet.UUID, d Metadata, a Affect) error {
 		}
 	}
 	save := m.saveBoth
-	if d.URI != nil && *d.URI == xmlnet.BootNamespace {
+	if d.URI != nil && (*d.URI == xmlnet.BootNamespace || *d.URI == xmlnet.DHCPNamespace) {
 		save = m.saveBoot
 	}
 	if err := save(e, live, config); err != nil {
@@ -124,7 +124,7 @@ func (m *Manager) saveBoth(e *entry, live, config *xmlnet.Network) error {
 		}
 	}
 	if live != e.live {
-		if err := m.cfg.Dir.SaveActive(live); err != nil {
+		if err := e.ports.store(live); err != nil {
 			if config != e.config {
 				err = errors.Join(err, m.restoreDefinition(config.Name, e.config))
 			}

@@ -286,6 +286,13 @@ func (n *names) giveWay(name string, addr netip.Addr, mac, why string) bool {
 	return false
 }
 
+// forbidden tells whether a name is given to another than addr, or the host's.
+func (n *names) forbidden(name string, addr netip.Addr) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.given.forbid(name, addr) || n.server.HostHas(name)
+}
+
 // followLeases keeps names in step with the network's leases, until ctx ends.
 func followLeases(ctx context.Context, log *slog.Logger, table *lease.Table, n *names) {
 	feed := table.Subscribe()

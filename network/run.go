@@ -122,6 +122,7 @@ func (m *Manager) load(ctx context.Context) error {
 		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
+	m.loadAttached(ctx)
 	return nil
 }
 
@@ -178,6 +179,9 @@ func (m *Manager) adopt(ctx context.Context) error {
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
 	}
+	if err := m.applyGuards(ctx); err != nil {
+		m.log.Error("guard ports", "err", err)
+	}
 	for _, e := range m.byID {
 		if e.live == nil {
 			continue
@@ -192,6 +196,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		e.services = services
 		m.mu.Unlock()
 		m.adoptRegistration(ctx, e)
+		m.reattach(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()

@@ -110,4 +110,6 @@ func (w *lines) dhcp6(c *dhcpd.Config6) {
 	w.dhcpRules(&c.Rules)
 	w.when(c.NoProbe, "  offers without probing")
 	w.when(c.LogRequests, "  logs requests")
+	w.when(c.OneClient, "  clones are one client")
+	w.when(c.Unshared, "  one port may have all addresses")
 }

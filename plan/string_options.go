@@ -13,6 +13,8 @@ func (w *lines) dhcpOptions(c *dhcpd.Config4) {
 	w.dhcpRules(&c.Rules)
 	w.when(c.NoProbe, "  offers without probing")
 	w.when(c.LogRequests, "  logs requests")
+	w.when(c.OneClient, "  clones are one client")
+	w.when(c.Unshared, "  one port may have all addresses")
 }
 
 func (w *lines) dhcpRules(r *dhcpd.Rules) {

@@ -73,7 +73,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return err
 	}
 	manager := network.New(log, host, network.Config{
-		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
+		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks"), Attached: filepath.Join(s.StateDir, "attached")},
 		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
 		JournalFile:    filepath.Join(s.StateDir, "history.db"),
 		JournalRecords: s.LeaseHistory,
@@ -82,6 +82,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:          "/etc/hosts",
 		Hook:           s.Hook,
 		SystemBus:      s.SystemBus,
+		NetnsEtc:       "/etc/netns",
 		QueryRate:      s.DNSQueryRate,
 
 		RegisterDomains: s.Register,
@@ -96,13 +97,14 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	bus := systembus.New(s.SystemBus)
 	defer bus.Close()
 	server := rpc.New(log, manager, rpc.Options{
-		MaxClients: s.MaxClients,
-		Adopt:      follower.Adopt,
-		Release:    follower.Release,
-		History:    manager.History,
-		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
-		PolkitRW:   polkitFor(s.AuthRW, bus),
-		PolkitRO:   polkitFor(s.AuthRO, bus),
+		MaxClients:  s.MaxClients,
+		Adopt:       follower.Adopt,
+		Release:     follower.Release,
+		Attachments: manager,
+		History:     manager.History,
+		Authorize:   rpc.AuthorizeGroup(s.SocketGroup),
+		PolkitRW:    polkitFor(s.AuthRW, bus),
+		PolkitRO:    polkitFor(s.AuthRO, bus),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)

@@ -31,6 +31,7 @@ type settings struct {
 	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
 	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
 	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
+	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	MaxClients     int    `toml:"max_clients"`
 }
 

@@ -10,7 +10,7 @@ import (
 // out, and all else is done.
 const tcScript = `#!/bin/sh
 case "$*" in
-*" sfq "*|*" action csum "*) exit 0 ;;
+*" sfq "*|*" action csum "*|*" fw flowid "*) exit 0 ;;
 esac
 exec /usr/sbin/tc "$@"
 `
