@@ -22,6 +22,8 @@ const (
 	newGroup = 0x766e6574 // "vnet"
 	// filterSkipStats is RTEXT_FILTER_SKIP_STATS: leave out the counters.
 	filterSkipStats = 1 << 3
+	// operUnknown and operUp are IF_OPER_UNKNOWN and IF_OPER_UP of linux/if.h.
+	operUnknown, operUp = 0, 6
 	// userHZ is the unit of bridge timers in netlink: 1/100 s on every
 	// architecture.
 	userHZ = 100
@@ -38,6 +40,12 @@ type link struct {
 	mac    net.HardwareAddr
 	mtu    int
 	up     bool
+
+	carrier     bool // at the moment
+	operational bool // as the kernel's own users see it, a little later
+
+	isolated bool   // of bridge ports only
+	data     []byte // IFLA_INFO_DATA; of taps only
 
 	// Of bridges only.
 	stp           bool
@@ -151,6 +159,10 @@ func parseLink(m []byte) (*link, error) {
 			l.mac = slices.Clone(value)
 		case unix.IFLA_MTU:
 			l.mtu = int(uint32At(value))
+		case unix.IFLA_CARRIER:
+			l.carrier = len(value) > 0 && value[0] != 0
+		case unix.IFLA_OPERSTATE:
+			l.operational = len(value) > 0 && (value[0] == operUp || value[0] == operUnknown)
 		case unix.IFLA_LINKINFO:
 			l.parseInfo(value)
 		}
@@ -167,7 +179,12 @@ func (l *link) parseInfo(b []byte) {
 			l.kind = unix.ByteSliceToString(value)
 		case nl.IFLA_INFO_DATA:
 			data = value
+		case nl.IFLA_INFO_SLAVE_DATA:
+			l.parsePort(value)
 		}
+	}
+	if l.kind == "tun" {
+		l.data = slices.Clone(data)
 	}
 	if l.kind != "bridge" {
 		return // the same numbers mean something else there
@@ -180,6 +197,16 @@ func (l *link) parseInfo(b []byte) {
 			l.forwardDelay = time.Duration(uint32At(value)) * (time.Second / userHZ)
 		case nl.IFLA_BR_VLAN_FILTERING:
 			l.vlanFiltering = len(value) > 0 && value[0] != 0
+		}
+	}
+}
+
+// parsePort reads IFLA_INFO_SLAVE_DATA of a bridge port. Under another kind of
+// master the number means something else, which nobody asks for.
+func (l *link) parsePort(b []byte) {
+	for kind, value := range attrs(b) {
+		if kind == nl.IFLA_BRPORT_ISOLATED {
+			l.isolated = len(value) > 0 && value[0] != 0
 		}
 	}
 }

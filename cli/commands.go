@@ -3,6 +3,7 @@ package cli
 // Names of commands that are handled before the table is.
 const (
 	daemonCommand   = "daemon"
+	cniCommand      = "cni"
 	completeCommand = "complete"
 )
 
@@ -54,8 +55,10 @@ func commands() []*command {
 			options: []option{
 				networkOption(nameOrUUID, activeNetworks),
 				{name: "mac", kind: textOption, help: "MAC address"},
+				{name: "domains", help: "show the domain that has each lease (not in virsh)"},
 			},
 		},
+		historyCommand(),
 		{
 			name: "net-dumpxml", summary: "network information in XML", run: netDumpXML,
 			about: "Output the network information as an XML dump to stdout.",
@@ -134,7 +137,13 @@ func commands() []*command {
 				networkOption(nameOrUUID, activeNetworks),
 				{name: "uuid", help: "list uuid's only"},
 				{name: "table", help: "list table (default)"},
+				{name: "details", help: "list domain, interface, address and name of each port (not in virsh)"},
 			},
+		},
+		{
+			name: "net-fdb", summary: "list what a network's bridge has learned", run: netFDB,
+			about:   "List the MAC addresses that a network's bridge knows to be behind its ports,\nand the domain, address and name of each (not in virsh).",
+			options: []option{networkOption(nameOrUUID, activeNetworks)},
 		},
 		{
 			name: "net-port-create", summary: "create a network port from an XML file", run: netPortCreate,
@@ -188,6 +197,7 @@ func commands() []*command {
 				"--socket PATH serves on PATH and PATH-ro.",
 			run: runNothing, // Main runs it
 		},
+		cniCommandRow(),
 		{
 			name: "version", summary: "show version", offline: true, run: version,
 			about: "Display the version of this program and of the daemon that it talks to.",
@@ -214,5 +224,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}, domainCommands()...)
+	}, append(domainCommands(), portCommands()...)...)
 }

@@ -13,7 +13,7 @@ import (
 func TestCompletion(t *testing.T) {
 	d := newFakeDaemon(t)
 	tests := []struct{ name, line, want string }{
-		{"command", "net-d", "net-define net-desc net-destroy net-dhcp-leases net-dumpxml"},
+		{"command", "net-d", "net-define net-desc net-destroy net-dhcp-leases net-dhcp-history net-dumpxml"},
 		{"hidden command", "comp", "completion"},
 		{"global option", "--re", "--readonly"},
 		{"value of a global option", "-c|net", "network:///system"},

@@ -106,9 +106,19 @@ func netDHCPLeases(ctx context.Context, sh *shell, in invocation) error {
 		return fail(err, "Failed to get leases info for %s", given)
 	}
 	slices.SortStableFunc(leases, compareLeases)
-	t := newTable("Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID")
+	header := []string{"Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID"}
+	var domains map[string]string
+	if in.has("domains") {
+		header = append(header, "Domain")
+		domains = sh.domainsOf(ctx, n)
+	}
+	t := newTable(header...)
 	for _, l := range leases {
-		t.add(leaseRow(l)...)
+		row := leaseRow(l)
+		if in.has("domains") {
+			row = append(row, orDash(domains[optional(l.Mac, "")]))
+		}
+		t.add(row...)
 	}
 	sh.printf("%s", t.format(sh.opts.quiet))
 	return nil

@@ -19,6 +19,9 @@ func netPortList(ctx context.Context, sh *shell, in invocation) error {
 	if err != nil {
 		return err
 	}
+	if in.has("details") && !in.has("uuid") {
+		return sh.portDetails(ctx, n)
+	}
 	ports, err := sh.conn.listPorts(ctx, n)
 	if err != nil {
 		return err // virsh says no more

@@ -152,7 +152,7 @@ var virshCases = []virshCase{
 	{args: "net-port-dumpxml|beta|x", differs: "virsh counts a port that is not there as success"},
 	{args: "net-port-dumpxml|beta"},
 	{args: "net-port-delete|beta|5d744f21-ba4a-4d6e-bdb2-30a35ff3207d", differs: "virsh counts a port that is not there as success"},
-	{args: "help|net-port-list"},
+	{args: "help|net-port-list", differs: "--details is ours"},
 	{args: "help|net-port-create"},
 	{args: "help|net-port-dumpxml"},
 	{args: "help|net-port-delete"},

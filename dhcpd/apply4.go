@@ -7,11 +7,13 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
-// chosen4 are the rules that count for a client, the last first.
-type chosen4 []*OptionRule
+// chosen are the rules that count for a client, the last first.
+type chosen []*OptionRule
 
 // of returns the rule for an option, nil if none counts.
-func (c chosen4) of(code uint8) *OptionRule {
+func (c chosen) of(code uint8) *OptionRule { return c.rule(uint16(code)) }
+
+func (c chosen) rule(code uint16) *OptionRule {
 	for _, o := range c {
 		if o.Code == code {
 			return o
@@ -21,11 +23,11 @@ func (c chosen4) of(code uint8) *OptionRule {
 }
 
 // choose finds the rules that count for who has tags.
-func (r *Rules) choose(tags []string) chosen4 {
+func (r *Rules) choose(tags []string) chosen {
 	if len(r.Options) == 0 {
 		return nil
 	}
-	var counts [256]*OptionRule
+	counts := make(map[uint16]*OptionRule, len(r.Options))
 	for _, conditional := range []bool{true, false} {
 		for i := len(r.Options) - 1; i >= 0; i-- {
 			o := &r.Options[i]
@@ -34,7 +36,7 @@ func (r *Rules) choose(tags []string) chosen4 {
 			}
 		}
 	}
-	var c chosen4
+	var c chosen
 	for i := len(r.Options) - 1; i >= 0; i-- {
 		if o := &r.Options[i]; counts[o.Code] == o {
 			c = append(c, o)
@@ -58,7 +60,7 @@ func (r *Rules) boot(tags []string) *BootRule {
 // putBoot sets the fields that say what to boot: as a boot rule says, or the
 // configuration, or the rules for options 66 and 67 for clients that do not
 // ask for those.
-func (s *service4) putBoot(p *reply4, r *request4, tags []string, rules chosen4) {
+func (s *service4) putBoot(p *reply4, r *request4, tags []string, rules chosen) {
 	p.siaddr = s.addr
 	b := s.Rules.boot(tags)
 	switch {
@@ -85,7 +87,7 @@ func (s *service4) putBoot(p *reply4, r *request4, tags []string, rules chosen4)
 
 // inField tells whether a rule for option 66 or 67 goes into the header.
 func (o *OptionRule) inField(r *request4) bool {
-	return o != nil && !o.Force && (r.wanted == nil || !r.wants(dhcpv4.GenericOptionCode(o.Code)))
+	return o != nil && !o.Force && (r.wanted == nil || !r.wants(dhcpv4.GenericOptionCode(uint8(o.Code))))
 }
 
 // isOurs are options whose empty rule takes them away, rather than sending
@@ -109,12 +111,12 @@ func hasCode(codes []dhcpv4.OptionCode, code uint8) bool {
 }
 
 // putRules puts the options that the rules give.
-func (s *service4) putRules(p *reply4, r *request4, rules chosen4) {
+func (s *service4) putRules(p *reply4, r *request4, rules chosen) {
 	for _, o := range rules {
-		code := dhcpv4.GenericOptionCode(o.Code)
+		code := dhcpv4.GenericOptionCode(uint8(o.Code))
 		switch {
-		case !o.Force && !r.wants(code), hasCode(isReserved, o.Code):
-		case len(o.Value) == 0 && hasCode(isOurs, o.Code):
+		case !o.Force && !r.wants(code), hasCode(isReserved, uint8(o.Code)):
+		case len(o.Value) == 0 && hasCode(isOurs, uint8(o.Code)):
 		case o.Text && p.holds(o):
 		default:
 			p.options.put(code, s.value(o)...)
@@ -124,7 +126,7 @@ func (s *service4) putRules(p *reply4, r *request4, rules chosen4) {
 
 // holds tells whether the header has the rule's text already.
 func (p *reply4) holds(o *OptionRule) bool {
-	switch o.Code {
+	switch uint8(o.Code) {
 	case dhcpv4.OptionBootfileName.Code():
 		return !o.Force && p.file != "" && p.file == string(o.Value)
 	case dhcpv4.OptionTFTPServerName.Code():
@@ -135,7 +137,7 @@ func (p *reply4) holds(o *OptionRule) bool {
 
 // value is a rule's value on the wire.
 func (s *service4) value(o *OptionRule) []byte {
-	if o.Inside == 0 && o.Text && hasCode(endInNUL, o.Code) {
+	if o.Inside == 0 && o.Text && hasCode(endInNUL, uint8(o.Code)) {
 		return append(bytes.Clone(o.Value), 0)
 	}
 	if !o.Addrs {
@@ -168,7 +170,7 @@ func (s *service4) putEncapsulated(p *reply4, r *request4, tags []string) {
 		if _, ok := inside[o.Inside]; !ok {
 			order = append(order, o.Inside)
 		}
-		inside[o.Inside] = append(append(inside[o.Inside], o.Code, byte(len(v))), v...)
+		inside[o.Inside] = append(append(inside[o.Inside], byte(o.Code), byte(len(v))), v...)
 		vendors = vendors || o.ByVendor
 	}
 	for _, code := range order {

@@ -2,6 +2,7 @@ package dhcpd
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -22,12 +23,6 @@ const (
 	arpRequest = 1
 	arpReply   = 2
 )
-
-// sighting is somebody using an address.
-type sighting struct {
-	addr netip.Addr
-	mac  net.HardwareAddr // valid until the next read
-}
 
 // parseARP returns who sent an ARP packet. One without a sender address is a
 // client's own check (RFC 5227) and says nothing.
@@ -58,7 +53,7 @@ func (c *Conn4) readARP(b []byte) ([]byte, error) {
 func (c *Conn4) askARP(a netip.Addr) error {
 	b := append(make([]byte, 0, arpSize), arpHeader...)
 	b = binary.BigEndian.AppendUint16(b, arpRequest)
-	b = append(b, c.hardwareAddr()...)
+	b = append(b, hardwareAddr(c.arp, c.mac)...)
 	b = appendAddr(b, c.server)
 	b = append(b, 0, 0, 0, 0, 0, 0)
 	b = appendAddr(b, a)
@@ -66,11 +61,11 @@ func (c *Conn4) askARP(a netip.Addr) error {
 	return err
 }
 
-// hardwareAddr is the link's address now: that of a bridge can change while we
-// serve it.
-func (c *Conn4) hardwareAddr() net.HardwareAddr {
-	mac := c.mac
-	raw, err := c.arp.SyscallConn()
+// hardwareAddr is the address now of the link that a socket is bound to: that
+// of a bridge can change while we serve it. It was before if that is not known.
+func hardwareAddr(c *packet.Conn, before net.HardwareAddr) net.HardwareAddr {
+	mac := before
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return mac
 	}
@@ -82,7 +77,29 @@ func (c *Conn4) hardwareAddr() net.HardwareAddr {
 		return err
 	})
 	if err != nil {
-		return c.mac
+		return before
 	}
 	return mac
+}
+
+// readARP notes who uses which address, until reading fails. It reads no more
+// than seeBurst packets at once and one every seeEvery; the kernel drops what
+// is beyond.
+func (x *exchange4) readARP(ctx context.Context) error {
+	b := make([]byte, 2*arpSize)
+	return x.watch(ctx, x.conn.waitUp, func() (sighting, bool, error) {
+		got, err := x.conn.readARP(b)
+		if err != nil {
+			return sighting{}, false, err
+		}
+		s, ok := parseARP(got)
+		return s, ok && x.concerns(s.addr), nil
+	})
+}
+
+// concerns tells whether it matters who uses an address.
+func (x *exchange4) concerns(a netip.Addr) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.of.service.subnet.Contains(a) && a != x.of.service.addr
 }

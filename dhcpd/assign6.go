@@ -34,7 +34,7 @@ func (c *conversation6) assign(kind changeKind) options6 {
 	var o options6
 	for i := range c.ias {
 		ia := &c.ias[i]
-		switch a, ok := c.addrFor(ia); {
+		switch a, unproven, ok := c.addrFor(ia); {
 		case ia.kind == dhcpv6.OptionIAPD:
 			c.refuse(&o, ia, iana.StatusNoPrefixAvail, "no prefix available")
 		case ia.kind == dhcpv6.OptionIATA:
@@ -45,44 +45,46 @@ func (c *conversation6) assign(kind changeKind) options6 {
 			c.short = true
 			c.refuse(&o, ia, iana.StatusNoAddrsAvail, "no addresses available")
 		default:
-			c.give(&o, ia, a, kind)
+			c.give(&o, ia, a, change4{kind: kind, unproven: unproven})
 		}
 	}
 	return o
 }
 
 // addrFor finds the address for an association: the client's reservation, its
-// lease, one that it asks for, or one that the table chooses.
-func (c *conversation6) addrFor(ia *ia6) (netip.Addr, bool) {
+// lease, one that it asks for, or one that the table chooses. unproven tells
+// that somebody without a lease may be using it.
+func (c *conversation6) addrFor(ia *ia6) (a netip.Addr, unproven, ok bool) {
 	if ia.kind != dhcpv6.OptionIANA {
-		return netip.Addr{}, false
+		return netip.Addr{}, false, false
 	}
-	if a, ok := c.addrToKeep(ia); ok {
-		return a, true
+	if a, unproven, ok := c.addrToKeep(ia); ok {
+		return a, unproven, true
 	}
 	if _, ok := c.formerSelf(); ok && !slices.Contains(c.given, c.res.Addr) {
-		return c.res.Addr, true
+		return c.res.Addr, false, true
 	}
-	return c.leases.Choose6(c.client(ia), c.now, c.given)
+	a, ok = c.leases.Choose6(c.client(ia), c.now, c.given)
+	return a, true, ok
 }
 
 // addrToKeep is addrFor without the table's choice.
-func (c *conversation6) addrToKeep(ia *ia6) (netip.Addr, bool) {
+func (c *conversation6) addrToKeep(ia *ia6) (a netip.Addr, unproven, ok bool) {
 	if ia.kind != dhcpv6.OptionIANA {
-		return netip.Addr{}, false
+		return netip.Addr{}, false, false
 	}
 	if c.res.hasAddr() && c.res.Addr != c.addr && c.free(c.res.Addr, ia) {
-		return c.res.Addr, true
+		return c.res.Addr, false, true
 	}
 	if l, ok := c.leases.LookupClient(c.client(ia)); ok && c.dynamic(l.Addr) && c.free(l.Addr, ia) {
-		return l.Addr, true
+		return l.Addr, false, true
 	}
 	for _, h := range ia.hints {
 		if c.dynamic(h.addr) && c.free(h.addr, ia) {
-			return h.addr, true
+			return h.addr, true, true
 		}
 	}
-	return netip.Addr{}, false
+	return netip.Addr{}, false, false
 }
 
 // formerSelf returns the lease of the client's reserved address that it has
@@ -93,7 +95,7 @@ func (c *conversation6) formerSelf() (lease.Lease, bool) {
 		return lease.Lease{}, false
 	}
 	l, ok := c.leases.Lookup(c.res.Addr)
-	return l, ok && (bytes.Equal(l.ClientID, c.clientID) || len(c.mac) > 0 && bytes.Equal(l.MAC, c.mac))
+	return l, ok && (!c.clone && bytes.Equal(l.ClientID, c.clientID) || len(c.mac) > 0 && bytes.Equal(l.MAC, c.mac))
 }
 
 // free tells whether an association may have an address.
@@ -108,9 +110,10 @@ func (c *conversation6) hasForeign(ia *ia6) bool {
 
 // give puts an association with its address, and with lifetimes of zero every
 // other that the client named: it is to stop using those.
-func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, kind changeKind) {
+func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, as change4) {
 	t := c.times(c.res, a, ia.want(a))
-	l := lease.Lease{Addr: a, MAC: c.mac, ClientID: c.clientID, IAID: ia.id, ServerDUID: c.DUID, Start: c.now}
+	l := c.leaseOf(ia)
+	l.Addr, l.ServerDUID, l.Start = a, c.DUID, c.now
 	if old, ok := c.leases.LookupClient(c.client(ia)); ok && old.Addr == a {
 		l.Start, l.Hostname = old.Start, old.Hostname
 	}
@@ -121,19 +124,28 @@ func (c *conversation6) give(o *options6, ia *ia6, a netip.Addr, kind changeKind
 		if name := c.hostname(c.request6, c.res); name != "" {
 			l.Hostname = name
 		}
+		if (c.res == nil || c.res.Name == "") && nameHeld(c.leases, l) {
+			l.Hostname = ""
+		}
 		c.name = l.Hostname
 	}
-	if kind == bindLease && !c.free(a, ia) {
+	if as.kind == bindLease && !c.free(a, ia) {
 		c.makeFree(l)
 	}
+	as.lease = l
 	c.given = append(c.given, a)
-	c.changes = append(c.changes, change4{kind: kind, lease: l})
+	c.changes = append(c.changes, as)
 	at := o.openIA(ia, t)
 	o.putAddr(a, t)
-	if kind == bindLease {
+	if as.kind == bindLease {
 		o.putEnded(ia, a)
 	}
 	o.close(at)
+}
+
+// leaseOf is an association's lease with its client, and nothing else.
+func (r *request6) leaseOf(ia *ia6) lease.Lease {
+	return lease.Lease{MAC: r.mac, ClientID: r.clientID, IAID: ia.id, Clone: r.clone, Port: r.port}
 }
 
 // makeFree takes the address of a lease that is about to be bound from who has

@@ -24,6 +24,10 @@ type Config4 struct {
 	Rules        Rules
 	NoProbe      bool // addresses are offered without looking who uses them
 	LogRequests  bool // each request is a line in the log
+	// OneClient: all who go by one client identifier are one client, whatever
+	// their MACs (RFC 2131 §4.2).
+	OneClient bool
+	Unshared  bool // one bridge port may have all addresses
 }
 
 // Config6 is one network's DHCPv6 service.
@@ -40,8 +44,11 @@ type Config6 struct {
 	Domain       string
 	// Authoritative offers are taken at once, without waiting for others.
 	Authoritative bool
-	TakenNames    []string // no client may call itself so
-	LogRequests   bool     // each request is a line in the log
+	Rules         Rules
+	NoProbe       bool // addresses are offered without looking who uses them
+	LogRequests   bool // each request is a line in the log
+	OneClient     bool // as in Config4, of DUID and IAID
+	Unshared      bool // one bridge port may have all addresses
 }
 
 // Range is an inclusive range of addresses.

@@ -11,6 +11,8 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/vnetmgr/vnetmgr/internal/holder"
 )
 
 // Conn4 is what a DHCPv4 server listens and talks through on one link:
@@ -32,6 +34,7 @@ type Conn4 struct {
 	server netip.Addr
 	relays *net.UDPConn
 	arp    *packet.Conn
+	ports  *ports
 }
 
 // What may wait in the kernel: of requests enough that a burst of clients is
@@ -78,7 +81,7 @@ func listen4(link string, server netip.Addr) (_ *Conn4, err error) {
 		}
 	}()
 	if c.relays, err = listenUDP4(link, server); err != nil {
-		return nil, withHolder(err, server)
+		return nil, holder.Explain(err, "udp", netip.AddrPortFrom(server, serverPort4))
 	}
 	if c.packets, err = listenPackets(ifi, unix.ETH_P_IP, requestBuffer, requestFilter); err != nil {
 		return nil, err
@@ -86,6 +89,7 @@ func listen4(link string, server netip.Addr) (_ *Conn4, err error) {
 	if c.arp, err = listenPackets(ifi, unix.ETH_P_ARP, arpBuffer, arpFilter); err != nil {
 		return nil, err
 	}
+	c.ports = openPorts(ifi.Index)
 	return c, nil
 }
 
@@ -94,6 +98,9 @@ func (c *Conn4) Close() error {
 	var errs []error
 	if c.relays != nil {
 		errs = append(errs, c.relays.Close())
+	}
+	if c.ports != nil {
+		errs = append(errs, c.ports.close())
 	}
 	for _, p := range []*packet.Conn{c.packets, c.arp} {
 		if p != nil {

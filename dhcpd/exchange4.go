@@ -12,21 +12,13 @@ import (
 
 // exchange4 is one server talking through one set of sockets.
 type exchange4 struct {
-	*Server4
-	outbox
+	exchange
+	of   *Server4
 	conn *Conn4
-
-	// Guarded by Server4.mu.
-	probing  probing4
-	replies  []*frame // to the packets read together
-	warnings limiter
 }
 
 func newExchange4(s *Server4, c *Conn4) *exchange4 {
-	return &exchange4{
-		Server4: s, conn: c, probing: newProbing4(), warnings: newLimiter(time.Minute/4, 8),
-		outbox: outbox{debug: s.log, send: c.send, sent: &s.counts.sent, unwritten: &s.counts.unwritten},
-	}
+	return &exchange4{exchange: newExchange(&s.server, c.send, c.askARP, c.ports), of: s, conn: c}
 }
 
 // readRequests answers requests until reading fails.
@@ -40,19 +32,8 @@ func (x *exchange4) readRequests(ctx context.Context) error {
 	}
 }
 
-// flush sends the replies to the packets read together that need not wait.
-func (x *exchange4) flush() {
-	x.mu.Lock()
-	frames := x.replies
-	x.replies = nil
-	x.mu.Unlock()
-	if len(frames) > 0 {
-		x.transmit(frames)
-	}
-}
-
 // handlePacket answers one packet.
-func (x *exchange4) handlePacket(b []byte, _ net.HardwareAddr) {
+func (x *exchange4) handlePacket(b []byte, from net.HardwareAddr) {
 	x.counts.received.Add(1)
 	d, ok := parseDatagram4(b)
 	if !ok {
@@ -64,14 +45,19 @@ func (x *exchange4) handlePacket(b []byte, _ net.HardwareAddr) {
 		x.counts.malformed.Add(1)
 		return
 	}
+	x.counts.asked.add(uint8(r.kind))
 	if x.overloaded() {
 		x.counts.dropped.Add(1)
 		return
 	}
+	if r.kind == dhcpv4.MessageTypeDiscover || r.kind == dhcpv4.MessageTypeRequest {
+		c := x.locate(r.client(), from)
+		r.clone, r.port = c.Clone, c.Port
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	unicast := d.dst == x.service.addr
-	if !unicast && d.dst != limitedBroadcast && d.dst != x.service.broadcast {
+	unicast := d.dst == x.of.service.addr
+	if !unicast && d.dst != limitedBroadcast && d.dst != x.of.service.broadcast {
 		return
 	}
 	x.handle(&asked4{request: r, unicast: unicast})
@@ -86,47 +72,69 @@ type asked4 struct {
 	tries   int // addresses that turned out to be in use
 }
 
-// handle answers a request and does what it changes. The server is locked.
+// handle answers a request and does what it changes, or has it wait. The
+// server is locked.
 func (x *exchange4) handle(a *asked4) {
 	now := time.Now()
-	answer := x.service.handle4(now, x.leases, &a.request, a.unicast)
+	if x.waitsForRival(now, a) {
+		return
+	}
+	answer := x.of.service.handle4(now, x.leases, &a.request, a.unicast)
+	if answer.change.kind == offerAddr {
+		answer.change.apply(now, x.leases, nil)
+		if answer.change.unproven && !x.of.service.NoProbe && x.waitsForProof(now, a, answer.change.lease.Addr) {
+			return
+		}
+	}
 	x.trace(&a.request, answer)
+	if answer.limited(x.leases, &a.request) {
+		x.short(now, a.request.client())
+	}
 	switch answer.change.kind {
 	case bindLease:
 		x.bind(now, answer)
 		return
+	case offerAddr:
 	case declineLease:
 		x.counts.conflicts.Add(1)
-		x.warn(now, "a guest found its address in use", a.request.mac, answer.change.lease.Addr)
+		x.warn(now, "a guest found its address in use", "mac", a.request.mac.String(), "addr", answer.change.lease.Addr)
+		fallthrough
+	default:
+		answer.change.apply(now, x.leases, nil)
 	}
-	if a.request.kind == dhcpv4.MessageTypeDiscover && answer.reply == nil && !a.request.giaddr.IsValid() {
-		x.warn(now, "no address is left", a.request.mac, netip.Addr{})
-	}
-	answer.change.apply(now, x.leases, nil)
-	if answer.change.kind == offerAddr {
-		x.offer(now, a, answer)
-	} else {
-		x.reply(answer.reply)
-	}
+	x.reply(answer.reply)
 }
 
-// warn logs what an administrator should know, a few times a minute at most,
-// as guests can cause it at will. The server is locked.
-func (x *exchange4) warn(now time.Time, what string, mac net.HardwareAddr, a netip.Addr) {
-	if !x.warnings.allow(now) {
-		return
+// waitsForRival tells whether a request waits until it is clear whether its
+// client is a clone; else the request says so.
+func (x *exchange4) waitsForRival(now time.Time, a *asked4) bool {
+	r := &a.request
+	asks := r.kind == dhcpv4.MessageTypeDiscover || r.kind == dhcpv4.MessageTypeRequest
+	if x.of.service.OneClient || r.clone || !asks || !r.isEthernet() {
+		return false
 	}
-	args := []any{"mac", mac.String()}
-	if a.IsValid() {
-		args = append(args, "addr", a)
-	}
-	x.log.Warn(what, args...)
+	clone, wait := x.judge(now, r.client(), func() { x.handle(a) })
+	r.clone = clone
+	return wait
+}
+
+// waitsForProof tells whether a request waits to hear who uses the address that
+// it would be offered.
+func (x *exchange4) waitsForProof(now time.Time, a *asked4, addr netip.Addr) bool {
+	return x.prove(now, []netip.Addr{addr}, func(used bool) {
+		if used {
+			a.tries++
+		}
+		if a.tries < maxTries {
+			x.handle(a)
+		}
+	})
 }
 
 // trace logs a request at level debug.
 func (x *exchange4) trace(r *request4, a answer4) {
 	level := slog.LevelDebug
-	if x.service.LogRequests {
+	if x.of.service.LogRequests {
 		level = slog.LevelInfo
 	}
 	if !x.log.Enabled(context.Background(), level) {
@@ -143,26 +151,19 @@ func (x *exchange4) trace(r *request4, a answer4) {
 // reply sends a reply with the others of its batch.
 func (x *exchange4) reply(p *reply4) {
 	if p != nil {
-		x.replies = append(x.replies, newFrame4(p, x.service.addr))
+		x.counts.said.add(uint8(p.kind))
+		x.replies = append(x.replies, newFrame4(p, x.of.service.addr))
 	}
 }
 
 // bind gives the client its lease and sends the reply once that is on disk.
 func (x *exchange4) bind(now time.Time, a answer4) {
-	f := newFrame4(a.reply, x.service.addr)
+	x.counts.said.add(uint8(a.reply.kind))
+	f := newFrame4(a.reply, x.of.service.addr)
 	x.wait(1)
 	if err := a.change.apply(now, x.leases, func(err error) { x.bound(f, err) }); err != nil {
 		x.bound(f, err)
 	}
-}
-
-// end waits for what is being sent. Replies that wait for the disk are not
-// sent any more.
-func (x *exchange4) end() {
-	x.mu.Lock()
-	x.probing.stop()
-	x.mu.Unlock()
-	x.outbox.end()
 }
 
 // newFrame4 encodes a reply and decides where it goes: to the relay that it

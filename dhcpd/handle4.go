@@ -1,6 +1,7 @@
 package dhcpd
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -60,6 +61,15 @@ func (c change4) apply(now time.Time, leases *lease.Table, done func(error)) err
 type answer4 struct {
 	reply  *reply4 // nil: silence
 	change change4
+	// exhausted tells that there is no address for the client.
+	exhausted bool
+}
+
+// limited tells whether a client gets no address because its bridge port, or
+// the pool, has none left.
+func (a *answer4) limited(leases *lease.Table, r *request4) bool {
+	refused := a.reply != nil && a.reply.kind == dhcpv4.MessageTypeNak
+	return a.exhausted || refused && leases.HasShare(r.client())
 }
 
 // The errors of RFC 2131 §4.3.2, in dnsmasq's words.
@@ -109,14 +119,14 @@ func (s *service4) discover(now time.Time, leases *lease.Table, r *request4) ans
 	res := s.reservation(r)
 	a, unproven, ok := s.addressFor(now, leases, r, res)
 	if !ok {
-		return answer4{}
+		return answer4{exhausted: true}
 	}
 	l, length, infinite := s.newLease(now, leases, r, res, a)
 	p := newReply4(dhcpv4.MessageTypeOffer, r)
 	p.yiaddr = a
 	s.putLeaseTimes(p, length, infinite)
 	s.putOptions(p, r, s.offeredName(r, res))
-	return answer4{p, change4{kind: offerAddr, lease: l, unproven: unproven}}
+	return answer4{reply: p, change: change4{kind: offerAddr, lease: l, unproven: unproven}}
 }
 
 // addressFor finds the address to offer: the client's reservation, its lease,
@@ -160,7 +170,7 @@ func (s *service4) request(now time.Time, leases *lease.Table, r *request4, unic
 // server where there are two, so we keep silent (RFC 2131 §3.1 step 4).
 func (s *service4) selecting(now time.Time, leases *lease.Table, r *request4) answer4 {
 	if r.serverID != s.addr {
-		return answer4{change: change4{kind: dropOffer, lease: lease.Lease{ClientID: r.clientID, HType: r.htype, MAC: r.mac}}}
+		return answer4{change: change4{kind: dropOffer, lease: s.leaseOf(r)}}
 	}
 	return s.grant(now, leases, r, r.requested, true)
 }
@@ -199,7 +209,7 @@ func (s *service4) grant(now time.Time, leases *lease.Table, r *request4, a neti
 	p.ciaddr, p.yiaddr = r.ciaddr, a
 	s.putLeaseTimes(p, length, infinite)
 	s.putOptions(p, r, l.Hostname)
-	return answer4{p, change4{kind: bindLease, lease: l}}
+	return answer4{reply: p, change: change4{kind: bindLease, lease: l}}
 }
 
 // refusal says why a client cannot have an address, "" if it can.
@@ -233,7 +243,7 @@ func (s *service4) nak(r *request4, why string) answer4 {
 
 // decline: the client found somebody else at its address.
 func (s *service4) decline(leases *lease.Table, r *request4) answer4 {
-	l, ok := leases.LookupClient(r.client())
+	l, ok := s.ownLease(leases, r)
 	if !ok || r.serverID.IsValid() && r.serverID != s.addr || l.Addr != r.requested {
 		return answer4{}
 	}
@@ -242,11 +252,22 @@ func (s *service4) decline(leases *lease.Table, r *request4) answer4 {
 
 // release: the client has no more need of its address.
 func (s *service4) release(leases *lease.Table, r *request4) answer4 {
-	l, ok := leases.LookupClient(r.client())
+	l, ok := s.ownLease(leases, r)
 	if !ok || r.serverID.IsValid() && r.serverID != s.addr || l.Addr != r.ciaddr {
 		return answer4{}
 	}
 	return answer4{change: change4{kind: releaseLease, lease: l}}
+}
+
+// ownLease is the lease of a client that ends it: not that of another who goes
+// by the same identifier.
+func (s *service4) ownLease(leases *lease.Table, r *request4) (lease.Lease, bool) {
+	c, _ := leases.Identify(r.client())
+	l, ok := leases.LookupClient(c)
+	if ok && !s.OneClient && r.isEthernet() && len(l.MAC) > 0 && !bytes.Equal(l.MAC, r.mac) {
+		return l, false
+	}
+	return l, ok
 }
 
 // inform tells a client that has its address from elsewhere the rest
@@ -278,13 +299,19 @@ func (s *service4) bootp(now time.Time, leases *lease.Table, r *request4) answer
 	p.ciaddr, p.yiaddr = r.ciaddr, res.Addr
 	r.wanted = nil
 	s.putOptions(p, r, res.Name)
-	return answer4{p, change4{kind: bindLease, lease: l}}
+	return answer4{reply: p, change: change4{kind: bindLease, lease: l}}
+}
+
+// leaseOf is a lease with its client, and nothing else.
+func (s *service4) leaseOf(r *request4) lease.Lease {
+	return lease.Lease{ClientID: r.clientID, HType: r.htype, MAC: r.mac, Clone: r.clone, Port: r.port}
 }
 
 // newLease is the lease that the client is to have. A renewed one keeps its
 // start and, when the client does not say its name again, its name.
 func (s *service4) newLease(now time.Time, leases *lease.Table, r *request4, res *Reservation, a netip.Addr) (l lease.Lease, length time.Duration, infinite bool) {
-	l = lease.Lease{Addr: a, MAC: r.mac, HType: r.htype, ClientID: r.clientID, Hostname: s.hostname(r, res), Start: now}
+	l = s.leaseOf(r)
+	l.Addr, l.Hostname, l.Start = a, s.hostname(r, res), now
 	if old, ok := leases.LookupClient(r.client()); ok && old.Addr == a {
 		l.Start = old.Start
 		if l.Hostname == "" && r.name.host == "" {

@@ -32,6 +32,9 @@ func (s *service6) handle6(now time.Time, leases *lease.Table, r *request6, unic
 		return s.useMulticast(r)
 	}
 	c := &conversation6{service6: s, now: now, leases: leases, request6: r, res: s.reservation(r)}
+	if s.tag(r, c.res); r.ignored {
+		return answer6{}
+	}
 	switch r.kind {
 	case dhcpv6.MessageTypeSolicit:
 		return c.solicit()
@@ -136,9 +139,9 @@ func (c *conversation6) solicit() answer6 {
 func (c *conversation6) request() answer6 {
 	if !bytes.Equal(c.serverID, c.DUID) {
 		for i := range c.ias {
-			id := c.client(&c.ias[i])
-			c.changes = append(c.changes, change4{kind: dropOffer, lease: lease.Lease{
-				Addr: netip.IPv6Unspecified(), ClientID: id.ID, IAID: id.IAID, MAC: id.MAC}})
+			l := c.leaseOf(&c.ias[i])
+			l.Addr = netip.IPv6Unspecified()
+			c.changes = append(c.changes, change4{kind: dropOffer, lease: l})
 		}
 		return answer6{changes: c.changes}
 	}
@@ -148,13 +151,14 @@ func (c *conversation6) request() answer6 {
 }
 
 // confirm tells a client that may have moved whether its addresses are of
-// this link; without any there is nothing to say (RFC 8415 §18.3.3).
+// this link; without any there is nothing to say (RFC 8415 §18.3.3). A clone
+// that remembers the other's address is to ask for one of its own.
 func (c *conversation6) confirm() answer6 {
 	known, on := 0, true
 	for _, ia := range c.ias {
 		for _, h := range ia.hints {
 			known++
-			on = on && c.subnet.Contains(h.addr)
+			on = on && c.subnet.Contains(h.addr) && !(c.clone && c.ofAnother(h.addr))
 		}
 	}
 	if known == 0 {
@@ -166,7 +170,6 @@ func (c *conversation6) confirm() answer6 {
 	} else {
 		p.options.putStatus(iana.StatusNotOnLink, "confirm failed")
 	}
-	c.putOptions(p, c.request6, "")
 	return answer6{reply: p}
 }
 
@@ -177,11 +180,11 @@ func (c *conversation6) extend() answer6 {
 	p := c.newReply6(dhcpv6.MessageTypeReply, c.request6)
 	for i := range c.ias {
 		ia := &c.ias[i]
-		switch a, ok := c.addrToKeep(ia); {
+		switch a, _, ok := c.addrToKeep(ia); {
 		case ia.kind != dhcpv6.OptionIANA:
 			c.refuse(&p.options, ia, iana.StatusNoBinding, "no binding found")
 		case ok:
-			c.give(&p.options, ia, a, bindLease)
+			c.give(&p.options, ia, a, change4{kind: bindLease})
 		case c.hasForeign(ia):
 			c.withdraw(&p.options, ia)
 		default:
@@ -197,7 +200,7 @@ func (c *conversation6) end(kind changeKind, text string) answer6 {
 	p := c.newReply6(dhcpv6.MessageTypeReply, c.request6)
 	for i := range c.ias {
 		ia := &c.ias[i]
-		l, ok := c.leases.LookupClient(c.client(ia))
+		l, ok := c.ownLease(ia)
 		if !ok || ia.kind != dhcpv6.OptionIANA || !ia.names(l.Addr) {
 			c.refuse(&p.options, ia, iana.StatusNoBinding, "no binding found")
 			continue
@@ -208,11 +211,28 @@ func (c *conversation6) end(kind changeKind, text string) answer6 {
 	return answer6{reply: p, changes: c.changes}
 }
 
+// ownLease is the lease of an association that is to end: not that of another
+// client who goes by the same DUID and IAID.
+func (c *conversation6) ownLease(ia *ia6) (lease.Lease, bool) {
+	id, _ := c.leases.Identify(c.client(ia))
+	l, ok := c.leases.LookupClient(id)
+	if ok && !c.OneClient && len(l.MAC) > 0 && len(c.mac) > 0 && !bytes.Equal(l.MAC, c.mac) {
+		return l, false
+	}
+	return l, ok
+}
+
+// ofAnother tells whether an address is leased to another MAC.
+func (c *conversation6) ofAnother(a netip.Addr) bool {
+	l, ok := c.leases.Lookup(a)
+	return ok && !bytes.Equal(l.MAC, c.mac)
+}
+
 // inform tells a client that has its address from elsewhere the rest
 // (RFC 8415 §18.3.6).
 func (c *conversation6) inform() answer6 {
 	p := c.newReply6(dhcpv6.MessageTypeReply, c.request6)
-	c.putOptions(p, c.request6, "")
+	c.putOptions(p, c.request6, nil, "")
 	c.putRefreshTime(p)
 	return answer6{reply: p}
 }
@@ -221,8 +241,11 @@ func (c *conversation6) inform() answer6 {
 const leastRefresh = 600 * time.Second
 
 // putRefreshTime tells a client when to ask again (RFC 8415 §21.23): after as
-// long as a lease lasts, as with dnsmasq.
+// long as a lease lasts, as with dnsmasq, unless a rule says so.
 func (c *conversation6) putRefreshTime(p *reply6) {
+	if c.rulesFor(c.request6, nil).rule(uint16(dhcpv6.OptionInformationRefreshTime)) != nil {
+		return
+	}
 	t := c.configuredTime(nil, netip.Addr{})
 	if t.Infinite {
 		t.Duration = forever
@@ -233,6 +256,6 @@ func (c *conversation6) putRefreshTime(p *reply6) {
 
 // answer completes a reply with associations.
 func (c *conversation6) answer(p *reply6) answer6 {
-	c.putOptions(p, c.request6, c.name)
+	c.putOptions(p, c.request6, c.given, c.name)
 	return answer6{reply: p, changes: c.changes, short: c.short}
 }

@@ -2,6 +2,7 @@ package dhcpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,26 +29,50 @@ type lan struct {
 	server *Server4
 	leases *lease.Table
 	guests int
+	log    logged
+	stop   func() // what serves
+}
+
+// logged is what was logged, for reading while it is written.
+type logged struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // newLAN makes the bridge and serves it, with leases on disk.
 func newLAN(t *testing.T, cfg Config4) *lan {
 	t.Helper()
 	n := &lan{host: newHost(t), file: filepath.Join(t.TempDir(), "leases.db")}
-	store, err := lease.OpenStore(n.file, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.leases = store.Table("network")
-	n.server = NewServer4(slog.New(slog.DiscardHandler), cfg, n.leases)
+	n.serve(t, cfg)
+	t.Cleanup(func() { n.stop() })
+	return n
+}
+
+// serve serves with the leases on disk, until stop.
+func (n *lan) serve(t testing.TB, cfg Config4) {
+	t.Helper()
 	c, err := listenIn(n.host, "virbr0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeStore := n.openLeases(t)
+	n.server = NewServer4(slog.New(slog.NewTextHandler(&n.log, nil)), cfg, n.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(ctx, c) }()
-	t.Cleanup(func() {
+	n.stop = func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
@@ -53,11 +80,21 @@ func newLAN(t *testing.T, cfg Config4) *lan {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+		closeStore()
+	}
+}
+
+func (n *lan) openLeases(t testing.TB) (closeStore func()) {
+	store, err := lease.OpenStore(n.file, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.leases = store.Table("network")
+	return func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	return n
+	}
 }
 
 // newHost returns a namespace with the bridge virbr0.
@@ -364,11 +401,11 @@ func TestPortHeldByAnotherProgramIsNamed(t *testing.T) {
 			if err == nil {
 				c.Close()
 			}
-			want := fmt.Sprintf("listen on virbr0 port 67: address already in use by %s (pid %d)", tt.program, p.Pid())
+			want := fmt.Sprintf("listen on virbr0 port 67: udp port 67 is held by %s (pid %d): ", tt.program, p.Pid())
 			switch {
 			case tt.free && err != nil:
 				t.Errorf("listen: %v", err)
-			case !tt.free && (err == nil || err.Error() != want):
+			case !tt.free && (!errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), want)):
 				t.Errorf("listen: %v, want %s", err, want)
 			}
 		})

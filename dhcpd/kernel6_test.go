@@ -14,7 +14,6 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
-	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // lan6 is a host namespace with a bridge that is served.
@@ -27,24 +26,29 @@ type lan6 struct {
 // disk.
 func newLAN6(t testing.TB, cfg Config6) *lan6 {
 	t.Helper()
-	n := &lan6{lan: lan{host: kerneltest.New(t)}}
+	n := &lan6{lan: lan{host: kerneltest.New(t), file: filepath.Join(t.TempDir(), "leases.db")}}
 	n.host.Run(t, "ip link add virbr0 address 52:54:00:aa:bb:cc type bridge mcast_snooping 1 mcast_querier 1 && ip link set virbr0 up && "+
 		"ip addr add "+cfg.Server.String()+" dev virbr0 nodad && ip addr add fe80::5054:ff:feaa:bbcc/64 dev virbr0 nodad")
-	store, err := lease.OpenStore(filepath.Join(t.TempDir(), "leases.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.leases = store.Table("network")
-	n.server = NewServer6(slog.New(slog.DiscardHandler), cfg, n.leases)
+	n.serve(t, cfg)
+	t.Cleanup(func() { n.stop() })
+	return n
+}
+
+// serve serves with the leases on disk, until stop.
+func (n *lan6) serve(t testing.TB, cfg Config6) {
+	t.Helper()
 	var c *Conn6
+	var err error
 	n.host.Do(func() { c, err = Listen6("virbr0", cfg.Server.Addr()) })
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeStore := n.openLeases(t)
+	n.server = NewServer6(slog.New(slog.NewTextHandler(&n.log, nil)), cfg, n.leases)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- n.server.Serve(ctx, c) }()
-	t.Cleanup(func() {
+	n.stop = func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
@@ -52,11 +56,8 @@ func newLAN6(t testing.TB, cfg Config6) *lan6 {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+		closeStore()
+	}
 }
 
 // guest6 is guest whose link-local address is ready.
@@ -187,5 +188,54 @@ func TestServer6GoesOnAfterItsLinkWasDown(t *testing.T) {
 	g.Run(t, fmt.Sprintf("dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s eth0", dir, dir, script6(t)))
 	if got := address6(t, g); got != "fd00::11" {
 		t.Errorf("dhclient has %q", got)
+	}
+}
+
+// A message of many associations that comes in fragments is answered, and so is
+// one whose answer does not fit into a packet.
+func TestMessagesInFragmentsAreAnswered(t *testing.T) {
+	cfg := testConfig6()
+	cfg.Ranges = []Range{{Start: addr("fd00::100"), End: addr("fd00::1ff")}}
+	n := newLAN6(t, cfg)
+	g := n.guest6(t, 1)
+	var c *net.UDPConn
+	var err error
+	g.Do(func() { c, err = net.ListenUDP("udp6", &net.UDPAddr{Port: clientPort6}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, hints := range map[string]int{"short": 2, "fragments": 12} {
+		var ias []string
+		for i := range 8 {
+			ia := fmt.Sprintf("%d=fd00::%x", i+1, 0x100+i)
+			for h := range hints {
+				ia += fmt.Sprintf(",fd00::9:%x", h)
+			}
+			ias = append(ias, ia)
+		}
+		message := ask6{kind: request6k, client: 5, server: us6, ias: strings.Join(ias, " ")}.encode(t)
+		if _, err := c.WriteTo(message, &net.UDPAddr{IP: allServers6.AsSlice(), Port: serverPort6, Zone: "2"}); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		b := make([]byte, 9000)
+		size, err := c.Read(b)
+		if err != nil {
+			t.Fatalf("%s, %d bytes: %v", name, len(message), err)
+		}
+		m, err := dhcpv6.MessageFromBytes(b[:size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(m.Options.IANA()); got != 8 || m.MessageType != dhcpv6.MessageTypeReply {
+			t.Errorf("%s: %d associations in %d bytes", name, got, size)
+		}
+		if name == "fragments" && (len(message) < 2048 || size < 1500) {
+			t.Errorf("%d bytes asked and %d answered need no fragments", len(message), size)
+		}
+	}
+	if s := n.server.Stats(); s.Received != 2 || s.Requests != 2 || s.Replies != 2 {
+		t.Errorf("stats: %+v", s)
 	}
 }

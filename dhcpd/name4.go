@@ -71,9 +71,13 @@ func nameHeld(leases *lease.Table, l lease.Lease) bool {
 	if l.Hostname == "" {
 		return false
 	}
-	other, ok := leases.LookupName(l.Hostname)
+	lookup := leases.LookupName
+	if l.Addr.Is6() {
+		lookup = leases.LookupName6
+	}
+	other, ok := lookup(l.Hostname)
 	return ok && other.Addr != l.Addr && !bytes.Equal(other.MAC, l.MAC) &&
-		(len(l.ClientID) == 0 || !bytes.Equal(other.ClientID, l.ClientID))
+		(len(l.ClientID) == 0 || l.Clone || other.Clone || !bytes.Equal(other.ClientID, l.ClientID))
 }
 
 func isAlphanumeric(c byte) bool {

@@ -34,6 +34,9 @@ type request4 struct {
 	name      name4
 	agentInfo []byte // relay agent information, goes back as it came
 
+	clone bool // see lease.Lease
+	port  int  // see lease.Lease
+
 	options    dhcpv4.Options // all, in the packet's memory, until tagged
 	tagged     bool           // what follows is set
 	tags       []string
@@ -98,7 +101,7 @@ func parseRequest4(b []byte) (request4, error) {
 
 // client is the identity that leases are held by.
 func (r *request4) client() lease.Client {
-	return lease.Client{ID: r.clientID, HType: r.htype, MAC: r.mac}
+	return lease.Client{ID: r.clientID, HType: r.htype, MAC: r.mac, Clone: r.clone, Port: r.port}
 }
 
 // wants tells whether the client asked for an option.

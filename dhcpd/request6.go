@@ -33,6 +33,14 @@ type request6 struct {
 	asked    []byte // the option request option, two bytes each; nil asks for all
 	rapid    bool   // a Solicit asks for a Reply at once
 	name     fqdn6
+	options  options6 // all of the client's
+
+	clone bool // see lease.Lease
+	port  int  // see lease.Lease
+
+	tags       []string
+	ignored    bool // gets no answer
+	noHostname bool // its name does not count
 
 	relays []relay6 // those it came through, the one next to us first
 	peer   netip.Addr
@@ -89,7 +97,8 @@ func parseRequest6(b []byte) (request6, error) {
 		return r, errTruncated
 	}
 	r.kind, r.xid = dhcpv6.MessageType(b[0]), [3]byte(b[1:])
-	if !options6(b[4:]).each(r.option) {
+	r.options = b[4:]
+	if !r.options.each(r.option) {
 		return r, errTruncated
 	}
 	return r, nil
@@ -184,7 +193,7 @@ func (r *request6) wants(code dhcpv6.OptionCode) bool {
 
 // client is the identity that the lease of an association is held by.
 func (r *request6) client(ia *ia6) lease.Client {
-	return lease.Client{ID: r.clientID, IAID: ia.id, MAC: r.mac, Six: true}
+	return lease.Client{ID: r.clientID, IAID: ia.id, MAC: r.mac, Six: true, Clone: r.clone, Port: r.port}
 }
 
 // findMAC finds the client's hardware address: what a relay said (RFC 6939),

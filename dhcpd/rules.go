@@ -6,7 +6,8 @@ import (
 )
 
 // Rules tell clients apart by tags and say what they get for theirs, as
-// dnsmasq's options do. A client has the bridge's name as a tag, "known" if
+// dnsmasq's options do. Option codes are DHCPv4's or DHCPv6's, as the service
+// is; Boots and Broadcast are DHCPv4's alone. A client has the bridge's name as a tag, "known" if
 // there is a reservation for it, that reservation's tags, those of its
 // range, and those of the matches.
 type Rules struct {
@@ -53,7 +54,7 @@ type Match struct {
 	Tag    string
 	MAC    []MACByte // the client's hardware address
 	Name   string    // the name that the client sends, a "*" at its end is any rest
-	Option uint8     // an option that the client sends
+	Option uint16    // an option that the client sends
 	Value  []byte    // what it holds; nothing is anything
 	Mask   []byte    // of Value, nil for all bits
 	// Where Value must be: at the start (Exact), at any byte (Text), or at a
@@ -72,16 +73,26 @@ type MACByte struct {
 // counts, and those without a condition only if there is none with.
 type OptionRule struct {
 	If    Condition
-	Code  uint8
+	Code  uint16
 	Value []byte // none takes one of our own options away
 	Force bool
 	Text  bool // Value is text
-	Addrs bool // Value is addresses; 0.0.0.0 is ours
+	Addrs bool // Value is addresses; 0.0.0.0 or :: is ours
 	// Inside puts Code into that option, 0 for none. With Vendor, which needs
 	// Inside to be 43, only for clients with that in their vendor class.
 	Inside   uint8
 	ByVendor bool
 	Vendor   string
+	// Servers are what DHCPv6's option 56 names, in the form of RFC 5908 §4;
+	// Value is nil then.
+	Servers []NTPServer
+}
+
+// NTPServer is a time server: by address, of which :: is ours, or by name in
+// DNS's form.
+type NTPServer struct {
+	Addr netip.Addr
+	Name []byte
 }
 
 // BootRule is what to boot. Which rule counts is decided as for OptionRule.

@@ -4,41 +4,20 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 
 	"github.com/vnetmgr/vnetmgr/lease"
 )
 
 // Server4 serves DHCPv4 on one network.
 type Server4 struct {
-	log    *slog.Logger
-	leases *lease.Table
-	counts counters4
-
-	mu      sync.Mutex // one request is handled at a time; guards service
+	server
 	service *service4
-}
-
-// Stats4 counts what a server did since it was made.
-type Stats4 struct {
-	Received  uint64 // packets to port 67
-	Malformed uint64 // of these, what was no DHCP request
-	Sent      uint64 // replies
-	Dropped   uint64 // requests not looked at because too many waited
-	Unwritten uint64 // ACKs not sent because the lease could not be written
-	Probes    uint64 // ARP requests
-	Conflicts uint64 // addresses found in use by somebody without a lease
-}
-
-type counters4 struct {
-	received, malformed, sent, dropped, unwritten, probes, conflicts atomic.Uint64
 }
 
 // NewServer4 returns a server that gives its leases from a table, whose pool
 // it sets.
 func NewServer4(log *slog.Logger, cfg Config4, leases *lease.Table) *Server4 {
-	s := &Server4{log: log.With("link", cfg.Link), leases: leases}
+	s := &Server4{server: server{log: log.With("link", cfg.Link), leases: leases}}
 	s.SetConfig(cfg)
 	return s
 }
@@ -51,16 +30,6 @@ func (s *Server4) SetConfig(cfg Config4) {
 	defer s.mu.Unlock()
 	s.service = service
 	s.leases.SetPool(service.pool())
-}
-
-// Stats returns the counters.
-func (s *Server4) Stats() Stats4 {
-	c := &s.counts
-	return Stats4{
-		Received: c.received.Load(), Malformed: c.malformed.Load(), Sent: c.sent.Load(),
-		Dropped: c.dropped.Load(), Unwritten: c.unwritten.Load(),
-		Probes: c.probes.Load(), Conflicts: c.conflicts.Load(),
-	}
 }
 
 // Serve answers what c receives until ctx ends, which is no error, or reading

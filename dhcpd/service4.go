@@ -26,7 +26,7 @@ func newService4(cfg Config4) *service4 {
 		Config4:      cfg,
 		addr:         cfg.Server.Addr(),
 		subnet:       cfg.Server.Masked(),
-		untagged:     !needsTags(cfg),
+		untagged:     !needsTags(&cfg.Rules, cfg.Reservations),
 		reservations: newReservations(cfg.Reservations, cfg.Server.Masked()),
 	}
 	s.network = s.subnet.Addr()
@@ -37,7 +37,7 @@ func newService4(cfg Config4) *service4 {
 // pool is what the lease table may choose from: the ranges without what is
 // reserved, our own address, and those that no client can use.
 func (s *service4) pool() lease.Pool {
-	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.network, s.broadcast}}
+	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.network, s.broadcast}, Unshared: s.Unshared}
 	for a := range s.byAddr {
 		p.Reserved = append(p.Reserved, a)
 	}
@@ -78,10 +78,10 @@ func (s *service4) inRange(a netip.Addr) bool {
 	return a != s.addr && a != s.network && a != s.broadcast && s.rangeOf(a) != nil
 }
 
-// reservation finds the client's: by client identifier, by MAC, or by the
-// name that it sends.
+// reservation finds the client's: by client identifier, unless that is
+// another's, too, by MAC, or by the name that it sends.
 func (s *service4) reservation(r *request4) *Reservation {
-	if len(r.clientID) > 0 {
+	if len(r.clientID) > 0 && !r.clone {
 		if res := s.byID[string(r.clientID)]; res != nil {
 			return res
 		}

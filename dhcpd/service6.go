@@ -2,7 +2,6 @@ package dhcpd
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +13,9 @@ import (
 // service6 is a configuration with what is looked up in it for each message.
 type service6 struct {
 	Config6
-	addr   netip.Addr // ours
-	subnet netip.Prefix
+	addr     netip.Addr // ours
+	subnet   netip.Prefix
+	untagged bool // tags make no difference
 	reservations
 }
 
@@ -23,6 +23,7 @@ type service6 struct {
 func newService6(cfg Config6) *service6 {
 	return &service6{
 		Config6: cfg, addr: cfg.Server.Addr(), subnet: cfg.Server.Masked(),
+		untagged:     !needsTags(&cfg.Rules, cfg.Reservations),
 		reservations: newReservations(cfg.Reservations, cfg.Server.Masked()),
 	}
 }
@@ -30,7 +31,7 @@ func newService6(cfg Config6) *service6 {
 // pool is what the lease table may choose from: the ranges without what is
 // reserved, our own address, and the one of all routers (RFC 4291 §2.6.1).
 func (s *service6) pool() lease.Pool {
-	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.subnet.Addr()}}
+	p := lease.Pool{Reserved: []netip.Addr{s.addr, s.subnet.Addr()}, Unshared: s.Unshared}
 	for a := range s.byAddr {
 		p.Reserved = append(p.Reserved, a)
 	}
@@ -45,10 +46,10 @@ func (s *service6) dynamic(a netip.Addr) bool {
 	return a != s.addr && a != s.subnet.Addr() && s.byAddr[a] == nil && findRange(s.Ranges, a) != nil
 }
 
-// reservation finds the client's: by DUID, by MAC, or by the name that it
-// sends. It may have said its MAC in its DUID only.
+// reservation finds the client's: by DUID, unless that is another's, too, by
+// MAC, or by the name that it sends. It may have said its MAC in its DUID only.
 func (s *service6) reservation(r *request6) *Reservation {
-	if res := s.byID[string(r.clientID)]; res != nil {
+	if res := s.byID[string(r.clientID)]; res != nil && !r.clone {
 		return res
 	}
 	for _, mac := range [...][]byte{r.mac, macOfDUID(r.clientID)} {
@@ -68,12 +69,13 @@ func (s *service6) hostname(r *request6, res *Reservation) string {
 	if res != nil && res.Name != "" {
 		return res.Name
 	}
-	host := r.name.host
-	taken := func(t string) bool { return strings.EqualFold(t, host) }
-	if other := s.names[strings.ToLower(host)]; other != nil && other != res || slices.ContainsFunc(s.TakenNames, taken) {
+	if r.noHostname {
 		return ""
 	}
-	return host
+	if other := s.names[strings.ToLower(r.name.host)]; other != nil && other != res {
+		return ""
+	}
+	return r.name.host
 }
 
 // defaultLease6 is how long an address is leased where nothing else is said.
@@ -115,13 +117,18 @@ func (s *service6) configuredTime(res *Reservation, a netip.Addr) LeaseTime {
 	return r.Lease
 }
 
-// putOptions puts what tells the client about its network, if it asked.
-func (s *service6) putOptions(p *reply6, r *request6, host string) {
-	if s.DNS && r.wants(dhcpv6.OptionDNSRecursiveNameServer) {
+// putOptions puts what tells the client about its network, if it asked: what
+// the rules say, the last rule first, and what no rule is about. given are the
+// client's addresses.
+func (s *service6) putOptions(p *reply6, r *request6, given []netip.Addr, host string) {
+	rules := s.rulesFor(r, given)
+	ours := func(code dhcpv6.OptionCode) bool { return rules.rule(uint16(code)) == nil && r.wants(code) }
+	s.putRules(p, r, rules)
+	if s.DNS && ours(dhcpv6.OptionDNSRecursiveNameServer) {
 		a := s.addr.As16()
 		p.options.put(dhcpv6.OptionDNSRecursiveNameServer, a[:]...)
 	}
-	if name := wireName(s.Domain); name != nil && r.wants(dhcpv6.OptionDomainSearchList) {
+	if name := wireName(s.Domain); name != nil && ours(dhcpv6.OptionDomainSearchList) {
 		p.options.put(dhcpv6.OptionDomainSearchList, name...)
 	}
 	if host != "" && (r.name.sent || r.asked != nil && r.wants(dhcpv6.OptionFQDN)) {

@@ -76,7 +76,7 @@ func (m *Match) matches(r *request4) bool {
 	case m.Name != "":
 		return m.matchesName(r.name.host)
 	}
-	v, ok := r.options[m.Option]
+	v, ok := r.options[uint8(m.Option)]
 	return ok && m.matchesValue(v)
 }
 
@@ -134,8 +134,7 @@ func (m *Match) same(v []byte) bool {
 }
 
 // needsTags tells whether tags make a difference to anybody.
-func needsTags(cfg Config4) bool {
-	r := &cfg.Rules
+func needsTags(r *Rules, all []Reservation) bool {
 	return len(r.Matches)+len(r.Options)+len(r.Boots)+len(r.Ignore)+len(r.IgnoreNames)+len(r.Broadcast) > 0 ||
-		slices.ContainsFunc(cfg.Reservations, func(r Reservation) bool { return r.Ignore })
+		slices.ContainsFunc(all, func(r Reservation) bool { return r.Ignore })
 }

@@ -295,6 +295,7 @@ func (v *view) remote(q *query, r *reply, now time.Time, exists bool) (packed []
 		return r.status(q, 0, codec.RcodeRefused), ask
 	}
 	if e := v.up.cached(g, q, now); e != nil {
+		r.cached = true
 		return e.appendReply(r, q, now, !exists), ask
 	}
 	return nil, missing{g, exists}

@@ -51,6 +51,9 @@ func (r *Resolver) Run(ctx context.Context) error {
 		if now := lookAt(r.cfg.Hosts); now != hosts {
 			hosts = now
 			r.readHosts()
+			if r.cfg.HostsChanged != nil {
+				r.cfg.HostsChanged()
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -17,6 +17,8 @@ type ResolverConfig struct {
 	ResolvConf string // resolv.conf(5), "" for none
 	Hosts      string // hosts(5), "" for none
 	Upstream   Upstream
+	// HostsChanged, if there is one, is called by Run when Hosts was read again.
+	HostsChanged func()
 	// CacheEntries and CacheBytes bound the cache; 0 is 20,000 and 16 MiB.
 	CacheEntries, CacheBytes int
 }
@@ -43,6 +45,8 @@ type Resolver struct {
 	look  chan struct{} // asks Run to look at the files now
 
 	batches sync.Pool // of *batch, for all servers
+	lookups sync.Pool // of *lookup, likewise
+	ids     ids
 
 	mu      sync.Mutex // guards below
 	groups  map[string]*group
@@ -227,7 +231,7 @@ func (r *Resolver) join(key string, g *group, q *query) (f *flight, leader bool)
 
 // lead asks the servers and shares the answer.
 func (r *Resolver) lead(ctx context.Context, key string, f *flight, g *group, q *query) *entry {
-	e := race(ctx, r.log, r.cfg.Upstream, g.order(time.Now(), r.skips), g.shape, q)
+	e := race(ctx, r.log, carrier{r.cfg.Upstream, &r.ids}, g.order(time.Now(), r.skips), g.shape, q)
 	if e == nil {
 		r.lookNow()
 		e = failed(q, time.Now())

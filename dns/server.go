@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +29,7 @@ type Server struct {
 	queries *admission
 	conns   *admission
 	rates   rates
+	counts  counters
 }
 
 // NewServer makes a server without records. Up is shared by all networks.
@@ -58,25 +58,47 @@ func (s *Server) view() view { return view{s.policy.Load(), s.records.Load(), s.
 // packets that deserve no answer, and for those that need an upstream's: then
 // ask says which. It allocates nothing in the common cases.
 func (s *Server) handle(pkt []byte, q *query, r *reply, now time.Time) (packed []byte, ask missing) {
-	switch rcode := q.parse(pkt); rcode {
-	case 0:
-		v := s.view()
-		return v.answer(q, r, now)
-	case rcodeSilence:
+	rcode := q.parse(pkt)
+	if rcode == rcodeSilence {
 		return nil, ask
-	default:
+	}
+	s.counts.received(q)
+	if rcode != 0 {
+		s.counts.malformed.Add(1)
 		return r.status(q, 0, rcode), ask
 	}
+	v := s.view()
+	r.cached = false
+	if packed, ask = v.answer(q, r, now); packed != nil {
+		s.counts.answered(r, packed)
+	} else {
+		s.counts.misses.Add(1)
+	}
+	return packed, ask
 }
 
 // forward asks the upstreams and writes the answer into r.
 func (s *Server) forward(ctx context.Context, q *query, r *reply, ask missing, client netip.Addr) []byte {
 	if !s.admit(client) {
-		return r.status(q, 0, codec.RcodeRefused)
+		return s.limited(q, r)
 	}
 	defer s.queries.leave(client)
+	return s.fetch(ctx, q, r, ask, client)
+}
+
+// fetch is forward for a client that was admitted.
+func (s *Server) fetch(ctx context.Context, q *query, r *reply, ask missing, client netip.Addr) []byte {
 	e := s.up.resolve(ctx, ask.from, q, client)
-	return e.appendReply(r, q, time.Now(), !ask.exists)
+	packed := e.appendReply(r, q, time.Now(), !ask.exists)
+	s.counts.fetched(e, packed)
+	return packed
+}
+
+// limited refuses a query of a client beyond its share.
+func (s *Server) limited(q *query, r *reply) []byte {
+	s.counts.limited.Add(1)
+	s.counts.refused.Add(1)
+	return r.status(q, 0, codec.RcodeRefused)
 }
 
 // admit tells whether the client may have upstreams asked now; then
@@ -95,31 +117,6 @@ func (s *Server) trace(q *query, client func() netip.Addr) {
 	if s.policy.Load().logs && len(q.name) > 0 {
 		s.log.Info("query", "addr", client(), "name", shownName(q.name), "type", codec.Type(q.qtype).String())
 	}
-}
-
-// A waiter runs the queries of one socket that wait for upstreams.
-type waiter struct {
-	s  *Server
-	wg sync.WaitGroup
-}
-
-// start forwards a copy of q in the background and hands the answer to send.
-// Beyond the client's share it answers at once, that it refuses.
-func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.Addr, send func([]byte)) {
-	if !w.s.admit(client) {
-		var r reply
-		send(r.status(q, 0, codec.RcodeRefused))
-		return
-	}
-	q = q.clone()
-	w.wg.Go(func() {
-		defer w.s.queries.leave(client)
-		var r reply
-		e := w.s.up.resolve(ctx, ask.from, q, client)
-		if ctx.Err() == nil {
-			send(e.appendReply(&r, q, time.Now(), !ask.exists))
-		}
-	})
 }
 
 // HostHas tells whether the host's hosts files have a name, alone or with the

@@ -29,17 +29,19 @@ func newShaping(s Shaping) *shaping {
 	return sh
 }
 
-// apply changes an answer as configured and returns how long to keep it.
-func (s *shaping) apply(m *codec.Msg, q *query) time.Duration {
-	changed := s.deny(m) || s.disarm(m, q)
+// apply changes an answer as configured and returns how long to keep it, and
+// whether disarm had to empty it.
+func (s *shaping) apply(m *codec.Msg, q *query) (keep time.Duration, disarmed bool) {
+	denied := s.deny(m)
+	disarmed = !denied && s.disarm(m, q)
 	if s.DropA || s.DropAAAA {
 		s.drop(m)
 	}
 	ttl := lifetime(m)
-	if changed {
-		return 0
+	if denied || disarmed {
+		return 0, disarmed
 	}
-	return s.bound(m, ttl)
+	return s.bound(m, ttl), false
 }
 
 // deny makes an answer with a bogus address a denial.

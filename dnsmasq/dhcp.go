@@ -17,19 +17,23 @@ const (
 	userClass     = 77
 )
 
-// dhcpOption reads dhcp-option=[tag:tag,][encap:option,|vendor:[class],]option[,value].
+// dhcpOption reads dhcp-option=[tag:tag,][encap:option,|vendor:[class],]option[,value],
+// where option6:name is one of DHCPv6.
 func (r *reader) dhcpOption(arg string, force bool) error {
 	o := dhcpd.OptionRule{Force: force}
 	rest, more := arg, true
 	for more {
 		var part string
 		part, rest, more = next(rest)
+		if name, six := strings.CutPrefix(part, "option6:"); six {
+			return r.addOption6(o, name, rest, more)
+		}
 		c, isCode, err := codeOf(part)
 		if err != nil {
 			return err
 		}
 		if isCode {
-			o.Code = c
+			o.Code = uint16(c)
 			return r.addOption(o, rest, more)
 		}
 		if err := optionPart(&o, part); err != nil {
@@ -55,8 +59,6 @@ func optionPart(o *dhcpd.OptionRule, part string) error {
 			return fmt.Errorf("bad DHCP option %q", what)
 		}
 		o.Inside = uint8(n)
-	case "option6":
-		return errors.New("DHCPv6 options are not supported")
 	case "vi-encap":
 		return errors.New("options by enterprise number (RFC 3925) are not supported")
 	default:
@@ -66,7 +68,7 @@ func optionPart(o *dhcpd.OptionRule, part string) error {
 }
 
 func (r *reader) addOption(o dhcpd.OptionRule, value string, given bool) error {
-	k := codes[o.Code].kind
+	k := codes[uint8(o.Code)].kind
 	if o.Inside != 0 {
 		k = plain
 	}
@@ -114,13 +116,22 @@ func (r *reader) dhcpBoot(arg string) error {
 
 func (r *reader) match(m dhcpd.Match) { r.o.Rules.Matches = append(r.o.Rules.Matches, m) }
 
-// dhcpMatch reads dhcp-match=set:tag,option[,value].
+// matchBoth notes what is about clients of both families.
+func (r *reader) matchBoth(m dhcpd.Match) {
+	r.match(m)
+	r.o.Rules6.Matches = append(r.o.Rules6.Matches, m)
+}
+
+// dhcpMatch reads dhcp-match=set:tag,[option6:]option[,value].
 func (r *reader) dhcpMatch(arg string) error {
 	tag, rest, err := setTag(arg)
 	if err != nil {
 		return err
 	}
 	part, value, given := next(rest)
+	if name, six := strings.CutPrefix(part, "option6:"); six {
+		return r.match6(tag, name, value, given)
+	}
 	c, isCode, err := codeOf(part)
 	switch {
 	case err != nil:
@@ -128,7 +139,7 @@ func (r *reader) dhcpMatch(arg string) error {
 	case !isCode || c == 0 || c == 255:
 		return fmt.Errorf("%q is not a DHCP option", shown(part))
 	}
-	m := dhcpd.Match{Tag: tag, Option: c}
+	m := dhcpd.Match{Tag: tag, Option: uint16(c)}
 	if given {
 		k := codes[c].kind
 		if k == reserve {
@@ -157,7 +168,12 @@ func (r *reader) dhcpClass(arg string, code uint8) error {
 	if rest == "" {
 		return errors.New("no class is named")
 	}
-	r.match(dhcpd.Match{Tag: tag, Option: code, Value: []byte(shown(rest)), Text: true})
+	m := dhcpd.Match{Tag: tag, Option: uint16(code), Value: []byte(shown(rest)), Text: true}
+	r.match(m)
+	if code == userClass {
+		m.Option = userClass6
+		r.o.Rules6.Matches = append(r.o.Rules6.Matches, m)
+	}
 	return nil
 }
 
@@ -175,7 +191,7 @@ func (r *reader) dhcpMAC(arg string) error {
 	for i, b := range d.bytes {
 		m.MAC = append(m.MAC, dhcpd.MACByte{Value: b, Any: d.mask[i] == 0})
 	}
-	r.match(m)
+	r.matchBoth(m)
 	return nil
 }
 
@@ -189,6 +205,6 @@ func (r *reader) dhcpNameMatch(arg string) error {
 	if err := checkName(strings.TrimSuffix(name, "*")); err != nil && name != "*" {
 		return err
 	}
-	r.match(dhcpd.Match{Tag: tag, Name: name})
+	r.matchBoth(dhcpd.Match{Tag: tag, Name: name})
 	return nil
 }

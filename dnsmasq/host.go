@@ -13,12 +13,21 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 )
 
-// dhcpHost reads dhcp-host=[mac,...][id:id][set:tag,...][address][name][time][ignore]
+// dhcpHost reads dhcp-host=[mac,...][id:id][set:tag,...][address][[IPv6 address]][name][time][ignore]
 // in any order.
 func (r *reader) dhcpHost(arg string) error {
 	var h dhcpd.Reservation
+	var six netip.Addr
 	var macs []net.HardwareAddr
 	for _, part := range split(arg) {
+		if strings.HasPrefix(part, "[") {
+			a, err := addr6(part)
+			if err != nil {
+				return err
+			}
+			six = a
+			continue
+		}
 		mac, err := hostPart(&h, part)
 		if err != nil {
 			return err
@@ -36,6 +45,9 @@ func (r *reader) dhcpHost(arg string) error {
 	for _, mac := range macs {
 		h.MAC = mac
 		r.o.Reservations = append(r.o.Reservations, h)
+		h6 := h
+		h6.Addr = six
+		r.o.Reservations6 = append(r.o.Reservations6, h6)
 	}
 	return nil
 }
@@ -51,9 +63,6 @@ func hostPart(h *dhcpd.Reservation, part string) (net.HardwareAddr, error) {
 			return nil, errors.New("tag: is not supported here")
 		case "id":
 			return nil, hostID(h, what)
-		}
-		if strings.HasPrefix(part, "[") {
-			return nil, errors.New("IPv6 addresses are for the definition's own elements")
 		}
 		mac, err := net.ParseMAC(part)
 		if err != nil || len(mac) != 6 {

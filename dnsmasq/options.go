@@ -25,14 +25,20 @@ type Options struct {
 	NoResolv bool
 	NoDNS    bool // port=0
 
-	Rules        dhcpd.Rules
+	Rules        dhcpd.Rules // of DHCPv4
+	Rules6       dhcpd.Rules // of DHCPv6
 	Ranges       []Range
 	Reservations []dhcpd.Reservation
-	NoProbe      bool
-	LogRequests  bool
+	// Reservations6 are the same hosts as DHCPv6 knows them. An address whose
+	// first half is zero is to be completed with the subnet's.
+	Reservations6 []dhcpd.Reservation
+	NoProbe       bool
+	LogRequests   bool
 
 	TFTP     bool
 	TFTPRoot string
+	// TFTPFixedBlock is for boot ROMs that ask for a block size they cannot do.
+	TFTPFixedBlock bool
 
 	// Links and Addrs are what the servers are told to listen on; the plan
 	// knows whether they do.

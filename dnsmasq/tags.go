@@ -70,15 +70,16 @@ func (r *reader) tagIf(arg string) error {
 		return errors.New("no tag to set")
 	}
 	r.o.Rules.TagIfs = append(r.o.Rules.TagIfs, t)
+	r.o.Rules6.TagIfs = append(r.o.Rules6.TagIfs, t)
 	return nil
 }
 
 func (r *reader) dhcpIgnore(arg string) error {
-	return addCondition(&r.o.Rules.Ignore, arg)
+	return errors.Join(addCondition(&r.o.Rules.Ignore, arg), addCondition(&r.o.Rules6.Ignore, arg))
 }
 
 func (r *reader) dhcpIgnoreNames(arg string) error {
-	return addCondition(&r.o.Rules.IgnoreNames, arg)
+	return errors.Join(addCondition(&r.o.Rules.IgnoreNames, arg), addCondition(&r.o.Rules6.IgnoreNames, arg))
 }
 
 func (r *reader) dhcpBroadcast(arg string) error {

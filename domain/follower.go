@@ -34,11 +34,17 @@ type Config struct {
 	// Facades asks for facades. A modular libvirt, which asks us for
 	// networks, gets none.
 	Facades bool
+	// AdoptNew takes over networks that somebody makes in libvirt's own driver
+	// while it is followed.
+	AdoptNew bool
 	// Timeout bounds each call; 0 is 10 s.
 	Timeout time.Duration
 	// Attach makes links ports of a bridge that they were ports of. It may be
 	// called from several goroutines.
-	Attach func(ctx context.Context, bridge string, links []string) error
+	Attach func(ctx context.Context, bridge string, links []Interface) error
+	// Changed is told the interfaces of all active domains when they may not
+	// be what they were; nil tells nobody.
+	Changed func(all []Interface)
 	// StatusDir has the lease files that libvirt and we keep alike, KeepDir
 	// the definitions of adopted networks.
 	StatusDir, KeepDir string
@@ -59,7 +65,9 @@ type Follower struct {
 	nets    Networks
 	work    sync.Mutex // held by who changes libvirt; guards facades
 	facades *facades
-	wake    chan struct{} // holds one token while there may be work
+	// newcomers is guarded by work, as facades is.
+	newcomers *newcomers
+	wake      chan struct{} // holds one token while there may be work
 
 	mu       sync.Mutex // guards what follows
 	byDomain map[xmlnet.UUID][]Interface
@@ -72,11 +80,14 @@ func New(log *slog.Logger, nets Networks, cfg Config) *Follower {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
 	}
-	return &Follower{
-		cfg: cfg, log: log, nets: nets, facades: newFacades(log, nets),
-		wake:     make(chan struct{}, 1),
-		byDomain: make(map[xmlnet.UUID][]Interface),
+	f := &Follower{
+		cfg: cfg, log: log, nets: nets,
+		newcomers: newNewcomers(log, cfg.AdoptNew),
+		wake:      make(chan struct{}, 1),
+		byDomain:  make(map[xmlnet.UUID][]Interface),
 	}
+	f.facades = newFacades(log, nets, func(d time.Duration) { time.AfterFunc(d, f.NetworksChanged) })
+	return f
 }
 
 // Interfaces returns the interfaces of all active domains, by domain name. It
@@ -191,9 +202,19 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 			return err
 		}
 		networks = false
+		f.work.Lock()
+		settled := f.newcomers.next(time.Now())
+		f.work.Unlock()
 		select {
 		case <-f.wake:
+		case <-settled:
+			f.adoptNewcomers(ctx)
 		case <-ticker.C:
+			// Not all that a domain's interface becomes has an event, as its
+			// move to another network.
+			if err := f.list(ctx, s); err != nil {
+				return err
+			}
 			networks = true
 		case <-s.link.done:
 			return errors.New("libvirt closed the connection")
@@ -211,7 +232,9 @@ func (f *Follower) catchUp(ctx context.Context, s *session, networks, keepFacade
 	if err != nil || !keepFacades || !networks && !due {
 		return err
 	}
-	return f.facades.reconcile(ctx, s)
+	err = f.facades.reconcile(ctx, s)
+	f.newcomers.meet(f.facades.seen, time.Now())
+	return err
 }
 
 // list reads the interfaces of all active domains.
@@ -231,7 +254,14 @@ func (f *Follower) list(ctx context.Context, s *session) error {
 	f.mu.Lock()
 	f.byDomain = known
 	f.mu.Unlock()
+	f.tellChanged()
 	return nil
+}
+
+func (f *Follower) tellChanged() {
+	if f.cfg.Changed != nil {
+		f.cfg.Changed(f.Interfaces())
+	}
 }
 
 // interfaces reads those of one domain, none if it is gone. XML that can't be
@@ -258,12 +288,15 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 	dirty, networks := f.dirty, f.netsDue
 	f.dirty, f.netsDue = make(map[event]struct{}), false
 	f.mu.Unlock()
+	domains := false
 	for e := range dirty {
 		if e.network {
 			networks = true
 			f.facades.changed(e.uuid)
+			f.newcomers.touched(e.uuid, time.Now())
 			continue
 		}
+		domains = true
 		interfaces, err := f.interfaces(ctx, s, libvirt.Domain{Name: e.name, UUID: e.uuid, ID: -1})
 		if err != nil {
 			return networks, err
@@ -275,6 +308,9 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 			delete(f.byDomain, e.uuid)
 		}
 		f.mu.Unlock()
+	}
+	if domains {
+		f.tellChanged()
 	}
 	return networks, nil
 }
@@ -304,10 +340,10 @@ func (f *Follower) Reattach(ctx context.Context, bridge string) {
 
 // linksOf are the links of domains on a network, or by no network's name on
 // its bridge.
-func (f *Follower) linksOf(network, bridge string) (links []string) {
+func (f *Follower) linksOf(network, bridge string) (links []Interface) {
 	for _, i := range f.Interfaces() {
 		if i.Target != "" && (i.Network == network || i.Network == "" && i.Bridge == bridge) {
-			links = append(links, i.Target)
+			links = append(links, i)
 		}
 	}
 	return links

@@ -19,6 +19,10 @@ type Interface struct {
 	// and the bridge that it got there, or a bridge.
 	Network string
 	Bridge  string
+	// Port is the UUID of its port on the network, as libvirt's network driver
+	// gave it; zero if it has none.
+	Port     xmlnet.UUID
+	Isolated bool // from other isolated ports of the bridge
 }
 
 // parseInterfaces reads the interfaces from a domain's XML.
@@ -37,7 +41,11 @@ func parseInterfaces(doc string) ([]Interface, error) {
 			Source struct {
 				Network string `xml:"network,attr"`
 				Bridge  string `xml:"bridge,attr"`
+				Port    string `xml:"portid,attr"`
 			} `xml:"source"`
+			Port struct {
+				Isolated string `xml:"isolated,attr"`
+			} `xml:"port"`
 		} `xml:"devices>interface"`
 	}
 	if err := xml.Unmarshal([]byte(doc), &d); err != nil {
@@ -53,9 +61,14 @@ func parseInterfaces(doc string) ([]Interface, error) {
 		if err != nil {
 			return nil, fmt.Errorf("domain XML of %s: %w", d.Name, err)
 		}
+		port, err := xmlnet.ParseUUID(i.Source.Port)
+		if err != nil {
+			port = xmlnet.UUID{} // an interface that is no network's has none
+		}
 		all = append(all, Interface{
 			Domain: d.Name, UUID: id, MAC: mac, Target: i.Target.Dev,
 			Network: i.Source.Network, Bridge: i.Source.Bridge,
+			Port: port, Isolated: i.Port.Isolated == "yes",
 		})
 	}
 	return all, nil

@@ -47,8 +47,8 @@ func TestFollowerOfAHangingLibvirtEndsWhenAsked(t *testing.T) {
 	attached := make(chan string, 1)
 	f := New(slog.New(slog.DiscardHandler), oneNetwork{}, Config{
 		URI: "qemu:///system?socket=" + silent(t), Timeout: time.Hour,
-		Attach: func(_ context.Context, bridge string, links []string) error {
-			attached <- bridge + " " + links[0]
+		Attach: func(_ context.Context, bridge string, links []Interface) error {
+			attached <- bridge + " " + links[0].Target
 			return nil
 		},
 	})

@@ -37,14 +37,16 @@ func (h *hold) isFor(c Client) bool {
 type avoidance struct {
 	mac   net.HardwareAddr // who was seen to use it; nil if not known
 	until time.Time
+	port  int // of the client that declined it; 0: not known
 	place *place[*slot]
 }
 
 // Choose returns an address for a client without a lease: the one it was
 // offered, else the one it had last, else the first free one from where its
 // hardware address hashes to, else the one whose lease ended longest ago, else
-// the one that was offered longest ago to a client that never took it. It
-// changes nothing but what has lapsed at now.
+// the one that was offered longest ago to a client that never took it. There
+// is none for a client whose bridge port has its share. Choose changes nothing
+// but what has lapsed at now.
 func (t *Table) Choose(c Client, now time.Time) (netip.Addr, bool) {
 	return t.choose(&t.four, c, hashMAC(c.MAC), now, nil)
 }
@@ -65,6 +67,9 @@ func (t *Table) choose(f *family, c Client, hash uint32, now time.Time, not []ne
 		if s != nil && t.choosable(s, c, now) && !slices.Contains(not, s.addr) {
 			return s.addr, true
 		}
+	}
+	if !f.shares.allow(c.Port) {
+		return netip.Addr{}, false
 	}
 	if a, ok := f.pool.choose(hash, not); ok {
 		return a, true
@@ -124,7 +129,7 @@ func (t *Table) choosable(s *slot, c Client, now time.Time) bool {
 
 // Available tells whether a client may have an address, as far as other
 // clients are concerned: nobody else has it, was offered it or was seen to
-// use it.
+// use it, and the client's bridge port has not got its share without it.
 func (t *Table) Available(a netip.Addr, c Client, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,15 +140,19 @@ func (t *Table) Available(a netip.Addr, c Client, now time.Time) bool {
 func (t *Table) available(a netip.Addr, c Client, now time.Time) bool {
 	s := t.slots[a]
 	if s == nil {
-		return true
+		return t.mayTake(a, c)
 	}
-	if s.cur.live() && !s.cur.Expired(now) && t.ofClient(c) != s {
+	own := s.cur.live() && t.ofClient(c) == s
+	if s.cur.live() && !s.cur.Expired(now) && !own {
 		return false
 	}
 	if s.hold != nil && !s.hold.isFor(c) {
 		return false
 	}
-	return s.avoid == nil || len(c.MAC) > 0 && bytes.Equal(s.avoid.mac, c.MAC)
+	if s.avoid != nil && (len(c.MAC) == 0 || !bytes.Equal(s.avoid.mac, c.MAC)) {
+		return false
+	}
+	return own || s.hold != nil || t.mayTake(a, c)
 }
 
 // Hold keeps an address for a client until then, in place of any other that
@@ -162,6 +171,7 @@ func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
 	s.hold = &hold{client: c, key: key, since: time.Now(), until: until, place: f.holds.push(s)}
 	t.byHold[key] = s
 	t.putLast(s)
+	t.recount(s)
 }
 
 // Unhold drops what is held for a client.
@@ -216,20 +226,22 @@ func (t *Table) Seen(a netip.Addr, mac net.HardwareAddr, until time.Time) Sighti
 			return Conflict
 		}
 	}
-	t.keepOff(t.slotOf(a), bytes.Clone(mac), until)
+	t.keepOff(t.slotOf(a), avoidance{mac: bytes.Clone(mac), until: until})
 	return Stranger
 }
 
 // keepOff keeps s from being chosen. At most half of the pool is: a guest
 // that claims every address does not leave the others without.
-func (t *Table) keepOff(s *slot, mac net.HardwareAddr, until time.Time) {
+func (t *Table) keepOff(s *slot, why avoidance) {
 	t.dropAvoidanceOf(s)
 	f := t.family(s.addr)
 	if f.avoided.len() > 0 && f.avoided.len() >= f.pool.size()/2 {
 		t.dropAvoidance(f.avoided.front())
 	}
-	s.avoid = &avoidance{mac: mac, until: until, place: f.avoided.push(s)}
+	why.place = f.avoided.push(s)
+	s.avoid = &why
 	t.putLast(s)
+	t.recount(s)
 }
 
 // dropAvoidance lets an address be chosen again.

@@ -18,8 +18,14 @@ type Lease struct {
 	Hostname string
 	// ServerDUID is DHCPv6 only.
 	ServerDUID []byte
-	Start      time.Time
-	Expiry     time.Time // zero: never
+	// Clone: another client goes by the same identifier, and this one is told
+	// apart by its MAC.
+	Clone bool
+	// Port is the bridge port that the client was behind when it got the lease,
+	// as a link's index; 0: not known. It is not kept on disk.
+	Port   int
+	Start  time.Time
+	Expiry time.Time // zero: never
 }
 
 // Expired tells whether the lease has ended at now.
@@ -29,19 +35,22 @@ func (l Lease) Expired(now time.Time) bool {
 
 // Client returns the identity that holds the lease.
 func (l Lease) Client() Client {
-	return Client{ID: l.ClientID, IAID: l.IAID, HType: l.HType, MAC: l.MAC, Six: l.Addr.Is6()}
+	return Client{ID: l.ClientID, IAID: l.IAID, HType: l.HType, MAC: l.MAC, Six: l.Addr.Is6(), Clone: l.Clone, Port: l.Port}
 }
 
 // Client is how a client names itself: by its identifier (RFC 2131 §4.2) or,
 // without one, by its hardware address. In DHCPv6 each of a client's
 // associations is one of these, named by its DUID, which it must have, and
-// IAID; the MAC says nothing of who it is.
+// IAID; the MAC says nothing of who it is. Only a clone is named by identifier
+// and MAC together.
 type Client struct {
 	ID    []byte
 	IAID  uint32
 	HType uint8
 	MAC   net.HardwareAddr
 	Six   bool // DHCPv6
+	Clone bool // see Lease
+	Port  int  // see Lease; it says nothing of who the client is
 }
 
 // key is the client's identity as a map key.
@@ -53,7 +62,11 @@ func (c Client) key() string {
 	if c.Six {
 		kind = '6'
 	}
-	b := make([]byte, 0, 5+len(c.ID))
+	b := make([]byte, 0, 8+len(c.MAC)+len(c.ID))
+	if c.Clone {
+		b = append(b, 'c', max(c.HType, 1), byte(len(c.MAC)))
+		b = append(b, c.MAC...)
+	}
 	b = append(b, kind, byte(c.IAID>>24), byte(c.IAID>>16), byte(c.IAID>>8), byte(c.IAID))
 	return string(append(b, c.ID...))
 }

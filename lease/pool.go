@@ -16,6 +16,9 @@ type Pool struct {
 	Ranges []Range
 	// Reserved addresses are never chosen.
 	Reserved []netip.Addr
+	// Unshared: one bridge port may have all the addresses. Otherwise it has
+	// its share once it has as many as are free.
+	Unshared bool
 }
 
 // Range is an inclusive range of addresses of one family.
@@ -28,6 +31,8 @@ type Range struct {
 type pool struct {
 	spans    []span
 	reserved map[netip.Addr]struct{}
+	total    int // addresses that may be chosen, free or not
+	unshared bool
 }
 
 // span is one range with its free addresses, numbered from its start.
@@ -40,7 +45,7 @@ type span struct {
 // newPool returns a pool with every address of p free. An address in two
 // ranges belongs to the first.
 func newPool(p Pool) pool {
-	np := pool{reserved: make(map[netip.Addr]struct{}, len(p.Reserved))}
+	np := pool{reserved: make(map[netip.Addr]struct{}, len(p.Reserved)), unshared: p.Unshared}
 	for _, a := range p.Reserved {
 		np.reserved[a] = struct{}{}
 	}
@@ -62,6 +67,7 @@ func (p *pool) addRange(r Range) {
 	for i := range s.size {
 		if _, taken := p.reserved[a]; !taken && p.spanOf(a) == nil {
 			s.free.add(i)
+			p.total++
 		}
 		a = a.Next()
 	}
@@ -85,6 +91,12 @@ func (p *pool) spanOf(a netip.Addr) *span {
 		}
 	}
 	return nil
+}
+
+// chooses tells whether a may be chosen when it is free.
+func (p *pool) chooses(a netip.Addr) bool {
+	_, reserved := p.reserved[a]
+	return !reserved && p.spanOf(a) != nil
 }
 
 // mark sets whether a may be chosen. Addresses outside the pool and reserved

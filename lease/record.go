@@ -24,6 +24,9 @@ const (
 	maxPayload    = 8 << 10
 
 	recordVersion = 1
+
+	// flagClone is a bit of a byte that may follow a lease's other fields.
+	flagClone = 1
 )
 
 var (
@@ -98,7 +101,11 @@ func appendPayload(b []byte, e entry) []byte {
 	b = appendBytes(b, l.Hostname)
 	b = appendBytes(b, l.ServerDUID)
 	b = appendTime(b, l.Start)
-	return appendTime(b, l.Expiry)
+	b = appendTime(b, l.Expiry)
+	if l.Clone {
+		b = append(b, flagClone)
+	}
+	return b
 }
 
 // parsePayload reads what appendPayload wrote. Bytes after the last known
@@ -189,5 +196,8 @@ func (r *reader) lease() Lease {
 	l.Hostname = string(r.bytes())
 	l.ServerDUID = r.bytes()
 	l.Start, l.Expiry = r.time(), r.time()
+	if len(r.b) > 0 {
+		l.Clone = r.byte()&flagClone != 0
+	}
 	return l
 }

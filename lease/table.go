@@ -55,6 +55,7 @@ type family struct {
 	past    queue[*slot] // ended leases, longest ago first
 	holds   queue[*slot] // offers, in the order in which they lapse
 	avoided queue[*slot] // in the order in which they lapse
+	shares  shares
 }
 
 // family returns the part of the table that an address belongs to.
@@ -103,6 +104,8 @@ type slot struct {
 	pastPlace *place[*slot]
 	hold      *hold
 	avoid     *avoidance
+	charge    charge
+	heard     time.Time // when cur was last given or renewed, as far as this process knows
 }
 
 // NewTable returns an empty table that is kept in memory only.
@@ -133,14 +136,17 @@ func (t *Table) setPool(f *family, p Pool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f.pool = np
+	f.shares = newShares(&np)
 	for a, s := range t.slots {
 		if t.family(a) != f {
 			continue
 		}
 		f.pool.mark(a, false)
+		s.charge = charge{}
 		if s.pastPlace != nil && np.spanOf(a) == nil {
 			t.forgetPast(s, nil)
 		}
+		t.recount(s)
 	}
 }
 
@@ -169,10 +175,15 @@ func (t *Table) LookupMAC(mac net.HardwareAddr) (Lease, bool) {
 
 // LookupName returns the live IPv4 lease whose client is called name, in any
 // case.
-func (t *Table) LookupName(name string) (Lease, bool) {
+func (t *Table) LookupName(name string) (Lease, bool) { return t.lookupName(name, false) }
+
+// LookupName6 is LookupName for IPv6.
+func (t *Table) LookupName6(name string) (Lease, bool) { return t.lookupName(name, true) }
+
+func (t *Table) lookupName(name string, six bool) (Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return liveLease(t.byName[strings.ToLower(name)])
+	return liveLease(t.byName[nameKey(name, six)])
 }
 
 func liveLease(s *slot) (Lease, bool) {
@@ -256,6 +267,7 @@ func (t *Table) Bind(l Lease, done func(error)) error {
 	t.dropHold(s)
 	t.dropAvoidance(s)
 	t.change(&o, s, r)
+	s.heard = now
 	t.commit(o)
 	return nil
 }
@@ -327,11 +339,13 @@ func (t *Table) Decline(a netip.Addr, until time.Time, done func(error)) {
 	}
 	s := t.slotOf(a)
 	o := op{table: t, done: done}
+	port := 0
 	if s.cur != nil {
+		port = s.cur.Port
 		t.change(&o, s, nil)
 	}
 	t.dropHold(s)
-	t.keepOff(s, nil, until)
+	t.keepOff(s, avoidance{until: until, port: port})
 	t.commit(o)
 }
 
@@ -424,6 +438,7 @@ func (t *Table) slotOf(a netip.Addr) *slot {
 
 // tidy frees the address of a slot that holds nothing.
 func (t *Table) tidy(s *slot) {
+	t.recount(s)
 	if s.cur == nil && s.durable == nil && s.pending == 0 && s.hold == nil && s.avoid == nil {
 		delete(t.slots, s.addr)
 		t.family(s.addr).pool.mark(s.addr, true)

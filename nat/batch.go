@@ -14,7 +14,8 @@ import (
 // neither carry a masquerade with ports (see encode) nor say which message
 // the kernel refused, so it is written here.
 type batch struct {
-	msgs []netlink.Message
+	family byte // of the table
+	msgs   []netlink.Message
 	// about is what each message is about, for errors: "" or "network X".
 	about []string
 	err   error // the first one in making a message
@@ -25,7 +26,7 @@ func nfgen(family byte, resource uint16) []byte {
 	return binary.BigEndian.AppendUint16([]byte{family, unix.NFNETLINK_V0}, resource)
 }
 
-// add appends a message about something in an inet table.
+// add appends a message about something in a table of the family.
 func (b *batch) add(about string, kind uint16, flags netlink.HeaderFlags, attrs func(*netlink.AttributeEncoder)) {
 	ae := netlink.NewAttributeEncoder()
 	ae.ByteOrder = binary.BigEndian
@@ -40,7 +41,7 @@ func (b *batch) add(about string, kind uint16, flags netlink.HeaderFlags, attrs 
 			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
 			Flags: netlink.Request | flags,
 		},
-		Data: append(nfgen(unix.NFPROTO_INET, 0), data...),
+		Data: append(nfgen(b.family, 0), data...),
 	})
 }
 

@@ -19,6 +19,8 @@ func (n Network) with(change func(*Network)) Network {
 	return n
 }
 
+func keeping(n *Network) { n.Keep = true }
+
 // goldenCases are the cases of libvirt's own firewall test, and more of ours.
 // Each has a file testdata/NAME.nft.
 var goldenCases = map[string]Ruleset{
@@ -46,14 +48,17 @@ var goldenCases = map[string]Ruleset{
 	"route-default": {[]Network{network("a", Route, "virbr0", routed("192.168.122.0/24"))}},
 	"route-dev-ipv6": {[]Network{network("a", Route, "virbr0", routed("192.168.122.0/24"), routed("2001:db8:ca2:2::/64")).
 		with(func(n *Network) { n.Dev = "enp0s7" })}},
-	"isolated":         {[]Network{network("a", Isolated, "virbr0", routed("192.168.122.0/24"))}},
-	"isolated-ipv6":    {[]Network{network("a", Isolated, "virbr0").with(func(n *Network) { n.IPv6 = true })}},
-	"isolated-no-ip":   {[]Network{network("a", Isolated, "virbr0")}},
-	"odd-name":         {[]Network{network("a", Isolated, "virbr0").with(func(n *Network) { n.Name = "lab \"7\"\n\xff ä" })}},
-	"three-networks":   {[]Network{three[2], three[0], three[1]}},
-	"nested-subnets":   {nested4()},
-	"no-networks":      {},
-	"refused-networks": {[]Network{network("a", NAT, "virbr0"), network("b", NAT, "virbr0")}},
+	"isolated":           {[]Network{network("a", Isolated, "virbr0", routed("192.168.122.0/24"))}},
+	"isolated-ipv6":      {[]Network{network("a", Isolated, "virbr0").with(func(n *Network) { n.IPv6 = true })}},
+	"isolated-no-ip":     {[]Network{network("a", Isolated, "virbr0")}},
+	"odd-name":           {[]Network{network("a", Isolated, "virbr0").with(func(n *Network) { n.Name = "lab \"7\"\n\xff ä" })}},
+	"three-networks":     {[]Network{three[2], three[0], three[1]}},
+	"nested-subnets":     {nested4()},
+	"kept-route":         {[]Network{network("a", Route, "virbr0", routed("192.168.122.0/24")).with(keeping)}},
+	"kept-isolated-ipv6": {[]Network{network("a", Isolated, "virbr0", routed("192.168.122.0/24"), routed("2001:db8:ca2:2::/64")).with(keeping)}},
+	"kept-open":          {[]Network{network("a", OpenMode, "virbr0").with(keeping)}},
+	"no-networks":        {},
+	"refused-networks":   {[]Network{network("a", NAT, "virbr0"), network("b", NAT, "virbr0")}},
 }
 
 var three = []Network{

@@ -41,7 +41,7 @@ func (n Network) check() error {
 	if !validID(n.ID) {
 		return fmt.Errorf("id %q cannot name a chain", n.ID)
 	}
-	if n.Mode > Route {
+	if n.Mode > OpenMode || n.Mode == OpenMode && !n.Keep {
 		return fmt.Errorf("mode %d has no rules", n.Mode)
 	}
 	if err := checkLink("bridge", n.Bridge); err != nil {

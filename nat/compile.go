@@ -17,6 +17,9 @@ const (
 	nat6Map   = "guest_nat6"
 )
 
+// outputChain begins the name of the chain that packets from a network meet.
+const outputChain = "output-"
+
 // defaultPorts is libvirt's range for translated TCP and UDP source ports.
 var defaultPorts = ports{1024, 65535}
 
@@ -104,7 +107,10 @@ func targets(networks []Network, f family) []target {
 // output is the chain that packets from a network's guests meet, where return
 // means that they may leave.
 func (n Network) output() chain {
-	rules := n.start()
+	rules := append(n.start(), n.keep(back)...)
+	if n.Mode == OpenMode {
+		return n.named(outputChain+n.ID, rules)
+	}
 	rules = append(rules, line(linkIs{field: outputLink, name: n.Bridge}, counter{}, accept))
 	if n.Mode != Isolated {
 		for _, s := range n.Subnets {
@@ -116,13 +122,16 @@ func (n Network) output() chain {
 		}
 	}
 	rules = append(rules, line(counter{}, reject{}))
-	return n.named("output-"+n.ID, rules)
+	return n.named(outputChain+n.ID, rules)
 }
 
 // input is the chain that packets to a network's guests meet. What goes from
 // guest to guest never gets here: the output chain has accepted it.
 func (n Network) input() chain {
-	rules := n.start()
+	rules := append(n.start(), n.keep(accept)...)
+	if n.Mode == OpenMode {
+		return n.named("input-"+n.ID, rules)
+	}
 	if n.Mode != Isolated {
 		for _, s := range n.Subnets {
 			var to []statement
@@ -142,7 +151,7 @@ func (n Network) input() chain {
 
 // start is what the filter chains of a network without IPv6 begin with.
 func (n Network) start() []rule {
-	if n.hasIPv6() {
+	if n.hasIPv6() || n.Mode == OpenMode {
 		return nil
 	}
 	return []rule{line(ipv6, back)}

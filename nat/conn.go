@@ -20,7 +20,8 @@ var errChanged = errors.New("the ruleset changed meanwhile")
 // user wants the table guarded: others cannot change the table meanwhile, and
 // without a Conn the table stays, but anyone may change it.
 type Conn struct {
-	flags nftables.TableFlags // what our table is made with
+	family nftables.TableFamily // of our table
+	flags  nftables.TableFlags  // what it is made with
 
 	mu    sync.Mutex     // guards what follows
 	write *netlink.Conn  // sends batches, and owns the table
@@ -41,7 +42,11 @@ type Conn struct {
 // namespace and learns what the kernel can do. It needs CAP_NET_ADMIN and a
 // kernel with nf_tables.
 func Open() (*Conn, error) {
-	c := &Conn{}
+	return openFamily(nftables.TableFamilyINet)
+}
+
+func openFamily(f nftables.TableFamily) (*Conn, error) {
+	c := &Conn{family: f}
 	if err := c.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), c.Close())
 	}
@@ -74,7 +79,7 @@ func (c *Conn) open() error {
 // and deleting one in the same transaction.
 func (c *Conn) probe() error {
 	const guarded = nftables.TableFlagOwner | nftables.TableFlagPersist
-	b := tableBatch{table: TableName + "-probe"}
+	b := c.newBatch(TableName + "-probe")
 	b.addTable(guarded)
 	b.delTable()
 	switch err := b.send(c.write, 0); {
@@ -114,6 +119,11 @@ func (c *Conn) Apply(ctx context.Context, rs Ruleset) error {
 	if err != nil {
 		return err
 	}
+	return c.applyTable(ctx, want)
+}
+
+// applyTable makes the kernel's table want, nil for none; c.mu is held.
+func (c *Conn) applyTable(ctx context.Context, want *table) (err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("apply the nftables rules: %w", err)
@@ -130,6 +140,11 @@ func (c *Conn) Apply(ctx context.Context, rs Ruleset) error {
 	return nil
 }
 
+// newBatch begins a transaction on one of our family's tables.
+func (c *Conn) newBatch(table string) tableBatch {
+	return tableBatch{batch: batch{family: byte(c.family)}, table: table}
+}
+
 // apply makes one attempt; errChanged asks for another.
 func (c *Conn) apply(want *table) error {
 	have, err := c.current()
@@ -137,10 +152,10 @@ func (c *Conn) apply(want *table) error {
 		return err
 	}
 	if have.owner != 0 && have.owner != c.write.PID() {
-		return fmt.Errorf("table inet %s belongs to another process (netlink port %d)", TableName, have.owner)
+		return fmt.Errorf("table %s %s belongs to another process (netlink port %d)", familyName(c.family), TableName, have.owner)
 	}
 	next := c.stateOf(want)
-	b := tableBatch{table: TableName}
+	b := c.newBatch(TableName)
 	switch {
 	case want == nil && have.exists:
 		b.delTable()

@@ -147,8 +147,12 @@ func jump(ae *encoder, chain string) error {
 
 // attach is where in the kernel a base chain is called, and its type.
 func (h hook) attach() (kind nftables.ChainType, number nftables.ChainHook, priority nftables.ChainPriority) {
-	if h == forwardHook {
+	switch h {
+	case forwardHook:
 		return nftables.ChainTypeFilter, *nftables.ChainHookForward, *nftables.ChainPriorityFilter
+	case framesHook:
+		// NF_BR_PRI_NAT_DST_BRIDGED, before the bridge looks at the address.
+		return nftables.ChainTypeFilter, *nftables.ChainHookPrerouting, -300
 	}
 	return nftables.ChainTypeNAT, *nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource
 }

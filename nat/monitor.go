@@ -60,18 +60,18 @@ func (c *Conn) watch(ctx context.Context, conn *netlink.Conn, changed chan<- str
 // foreign says whether one of the reports is of our table and not by us.
 func (c *Conn) foreign(msgs []netlink.Message) bool {
 	for _, m := range msgs {
-		if m.Header.PID != c.write.PID() && tableOf(m) == TableName {
+		if m.Header.PID != c.write.PID() && tableOf(m, byte(c.family)) == TableName {
 			return true
 		}
 	}
 	return false
 }
 
-// tableOf is the name of the inet table that a report is about. In all kinds
+// tableOf is the name of the table of that family that a report is about. In all kinds
 // of reports but that of a generation it is the first attribute.
-func tableOf(m netlink.Message) string {
+func tableOf(m netlink.Message, family byte) string {
 	const newGeneration = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN
-	if m.Header.Type == newGeneration || len(m.Data) < 4 || m.Data[0] != unix.NFPROTO_INET {
+	if m.Header.Type == newGeneration || len(m.Data) < 4 || m.Data[0] != family {
 		return ""
 	}
 	ad, err := netlink.NewAttributeDecoder(m.Data[4:])

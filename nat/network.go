@@ -5,11 +5,13 @@ import "net/netip"
 // Mode is what a network's guests may reach.
 type Mode uint8
 
-// The modes that have rules; open networks have none.
+// The modes. Open networks have no rules, but for Keep's: one without Keep is
+// not for a Ruleset.
 const (
 	Isolated Mode = iota
 	NAT
 	Route
+	OpenMode
 )
 
 // Network is one active network's part of the ruleset.
@@ -27,6 +29,9 @@ type Network struct {
 	PortEnd   uint16
 	AddrStart netip.Addr // IPv4: SNAT to this range instead of masquerading
 	AddrEnd   netip.Addr
+	// Keep lets connections that are translated go on, whatever else the rules
+	// say: they began under earlier ones.
+	Keep bool
 }
 
 // Subnet is one ip element's subnet.

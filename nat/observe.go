@@ -27,14 +27,14 @@ func (c *Conn) observe(generation uint32) (*state, error) {
 	case after != generation:
 		return nil, errChanged // which may also be why reading failed
 	case failed != nil:
-		return nil, fmt.Errorf("read table inet %s: %w", TableName, failed)
+		return nil, fmt.Errorf("read table %s %s: %w", familyName(c.family), TableName, failed)
 	}
 	return s, nil
 }
 
 func (c *Conn) readTable() (*state, error) {
 	s := stateOf(nil)
-	t, err := c.nft.ListTableOfFamily(TableName, nftables.TableFamilyINet)
+	t, err := c.nft.ListTableOfFamily(TableName, c.family)
 	if errors.Is(err, unix.ENOENT) {
 		return s, nil
 	}
@@ -138,7 +138,7 @@ func verdictChain(attrs []byte) string {
 }
 
 func (c *Conn) readChains(s *state) error {
-	chains, err := c.nft.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	chains, err := c.nft.ListChainsOfTableFamily(c.family)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func hookOf(c *nftables.Chain) hook {
 	if c.Hooknum == nil {
 		return noHook
 	}
-	for _, h := range []hook{forwardHook, postroutingHook} {
+	for _, h := range []hook{forwardHook, postroutingHook, framesHook} {
 		kind, number, priority := h.attach()
 		if c.Type == kind && *c.Hooknum == number && c.Priority != nil && *c.Priority == priority &&
 			c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept {
@@ -245,7 +245,7 @@ func (c *Conn) ask(kind uint16, flags netlink.HeaderFlags, attrs []byte) ([][]by
 			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
 			Flags: netlink.Request | flags,
 		},
-		Data: append(nfgen(unix.NFPROTO_INET, 0), attrs...),
+		Data: append(nfgen(byte(c.family), 0), attrs...),
 	})
 	if err != nil {
 		return nil, err

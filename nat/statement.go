@@ -230,13 +230,11 @@ type verdict expr.VerdictKind
 const (
 	accept = verdict(expr.VerdictAccept)
 	back   = verdict(expr.VerdictReturn)
+	drop   = verdict(expr.VerdictDrop)
 )
 
 func (v verdict) String() string {
-	if v == accept {
-		return "accept"
-	}
-	return "return"
+	return map[verdict]string{accept: "accept", back: "return", drop: "drop"}[v]
 }
 
 func (v verdict) exprs() []expr.Any {

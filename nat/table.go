@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// TableName is our table, of family inet.
+// TableName is our table, of family inet, and the one of family bridge with what
+// ports may send.
 const TableName = "vnetmgr"
 
 // table is a compiled ruleset: all that the kernel's table should hold.
@@ -67,6 +68,7 @@ const (
 	noHook hook = iota // a chain that is jumped to
 	forwardHook
 	postroutingHook
+	framesHook  // of the bridge family: what comes in by a bridge port
 	foreignHook // seen in the kernel, none of ours
 )
 
@@ -75,6 +77,7 @@ func (h hook) String() string {
 		"",
 		"type filter hook forward priority filter; policy accept;",
 		"type nat hook postrouting priority srcnat; policy accept;",
+		"type filter hook prerouting priority dstnat; policy accept;",
 		"another hook",
 	}[h]
 }
@@ -111,8 +114,12 @@ func (rs Ruleset) String() string {
 	if t == nil {
 		return ""
 	}
+	return t.text("inet")
+}
+
+func (t *table) text(family string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table inet %s {\n", TableName)
+	fmt.Fprintf(&b, "table %s %s {\n", family, TableName)
 	for i, m := range t.maps {
 		if i > 0 {
 			b.WriteByte('\n')

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/tftp"
@@ -15,16 +16,22 @@ func (w *wanted) bootFiles() {
 	if cfg == nil {
 		return
 	}
+	w.next.tftp = make(map[string]*tftp.Server)
 	for _, addr := range cfg.Addrs {
-		w.add("TFTP "+addr.String()+" "+cfg.Root, func() (server, error) {
+		key := fmt.Sprintf("TFTP %s %s %t", addr, cfg.Root, cfg.FixedBlock)
+		srv := w.have.tftp[key]
+		if srv == nil {
+			srv = tftp.NewServer(w.m.log, *cfg)
+		}
+		w.next.tftp[key] = srv
+		w.add(key, func() (server, error) {
 			if err := tftp.CheckRoot(cfg.Root); err != nil {
-				return server{}, err
+				return server{}, &Error{Kind: ErrInternal, Text: err.Error()}
 			}
 			c, err := w.m.host.ListenTFTP(cfg.Link, addr)
 			if err != nil {
 				return server{}, err
 			}
-			srv := tftp.NewServer(w.m.log, *cfg)
 			return server{
 				serve: func(ctx context.Context) error { return srv.Serve(ctx, c) },
 				close: func() { c.Close() },
@@ -33,12 +40,12 @@ func (w *wanted) bootFiles() {
 	}
 }
 
-// saveBoot is saveBoth for metadata that says what computers boot: it takes
-// effect at once, and is refused if it means nothing.
+// saveBoot is saveBoth for metadata that says what computers boot, or how the
+// DHCP servers are: it takes effect at once, and is refused if it means nothing.
 func (m *Manager) saveBoot(e *entry, live, config *xmlnet.Network) (err error) {
 	var change edit
 	if config != e.config {
-		if err := plan.CheckBoot(config); err != nil {
+		if err := plan.CheckMetadata(config); err != nil {
 			return err
 		}
 		change.config = config

@@ -15,11 +15,16 @@ import (
 type claims struct {
 	domain string
 	addrs  map[string][]netip.Addr // by name in lower case
+	taken  map[netip.Addr]struct{} // addresses that it gives names to, and our own
 }
 
 func newClaims(cfg dns.Config, fixed []dns.Name) claims {
-	c := claims{domain: strings.ToLower(strings.Trim(cfg.Domain, ".")), addrs: map[string][]netip.Addr{"localhost": nil}}
+	c := claims{domain: strings.ToLower(strings.Trim(cfg.Domain, ".")), addrs: map[string][]netip.Addr{"localhost": nil}, taken: map[netip.Addr]struct{}{}}
+	for _, a := range cfg.Addrs {
+		c.taken[a] = struct{}{}
+	}
 	for _, n := range fixed {
+		c.taken[n.Addr] = struct{}{}
 		for _, name := range n.Names {
 			key := c.bare(name)
 			c.addrs[key] = append(c.addrs[key], n.Addr)
@@ -48,4 +53,10 @@ func (c claims) bare(name string) string {
 func (c claims) forbid(name string, addr netip.Addr) bool {
 	owners, claimed := c.addrs[c.bare(name)]
 	return claimed && !slices.Contains(owners, addr)
+}
+
+// takes tells whether an address is not a guest's to take by making it its own.
+func (c claims) takes(addr netip.Addr) bool {
+	_, taken := c.taken[addr]
+	return taken
 }

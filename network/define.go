@@ -29,7 +29,7 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 	if err := plan.CheckOptions(n); err != nil {
 		return nil, err
 	}
-	if err := plan.CheckBoot(n); err != nil {
+	if err := plan.CheckMetadata(n); err != nil {
 		return nil, err
 	}
 	return n, m.checkPool(n)

@@ -20,6 +20,9 @@ type entry struct {
 	// registered is the index of the link that the host's resolver was told
 	// of, 0 for none.
 	registered int
+	// kept are connections of before a change of live; nil: none. Manager.change
+	// guards it.
+	kept *kept
 }
 
 // current is the definition in force: live, or the one on disk.

@@ -7,11 +7,17 @@ import (
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/radv"
 )
 
 func (h nsHost) ListenRA(link string) (c *radv.Conn, err error) {
 	h.ns.Do(func() { c, err = h.Host.ListenRA(link) })
+	return c, err
+}
+
+func (h nsHost) ListenNeighbours(link string) (c *neighbour.Conn, err error) {
+	h.ns.Do(func() { c, err = h.Host.ListenNeighbours(link) })
 	return c, err
 }
 

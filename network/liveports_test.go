@@ -91,11 +91,11 @@ func TestLiveChangesReachFirewalldAndTheHostsResolver(t *testing.T) {
 		doc, zone, domain, refusal string
 	}{
 		{doc("nat", " zone='work'", ""), "work", "", ""},
-		{doc("route", "", registered), "libvirt-routed", "~lab.test 2/10.7.0.1 ", ""},
-		{doc("route", " zone='nowhere'", ""), "libvirt-routed", "~lab.test 2/10.7.0.1 ", "INVALID_ZONE"},
-		{doc("nat", "", strings.Replace(registered, "lab", "b", 1)), "libvirt", "~b.test 2/10.7.0.1 ", ""},
+		{doc("route", "", registered), "libvirt-routed", "~lab.test ~0.7.10.in-addr.arpa 2/10.7.0.1 ", ""},
+		{doc("route", " zone='nowhere'", ""), "libvirt-routed", "~lab.test ~0.7.10.in-addr.arpa 2/10.7.0.1 ", "INVALID_ZONE"},
+		{doc("nat", "", strings.Replace(registered, "lab", "b", 1)), "libvirt", "~b.test ~0.7.10.in-addr.arpa 2/10.7.0.1 ", ""},
 		{doc("open", "", ""), "", "", ""},
-		{doc("open", " zone='work'", registered), "work", "~lab.test 2/10.7.0.1 ", ""},
+		{doc("open", " zone='work'", registered), "work", "~lab.test ~0.7.10.in-addr.arpa 2/10.7.0.1 ", ""},
 	} {
 		_, err := s.DefineLive(t.Context(), []byte(tt.doc), false)
 		if tt.refusal == "" && err != nil || tt.refusal != "" && (err == nil || !strings.Contains(err.Error(), tt.refusal)) {

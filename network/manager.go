@@ -14,6 +14,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/firewalld"
 	"github.com/vnetmgr/vnetmgr/internal/systembus"
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/resolved"
 	"github.com/vnetmgr/vnetmgr/state"
@@ -26,6 +27,10 @@ type Config struct {
 	// LeaseFile is the store of all networks' leases. The file server-duid
 	// beside it has what the DHCPv6 servers are called.
 	LeaseFile string
+	// JournalFile keeps who had which address when, in at most JournalRecords
+	// records; "" or 0 keeps nothing.
+	JournalFile    string
+	JournalRecords int
 	// StatusDir gets BRIDGE.status, the lease file that libvirt and its NSS
 	// modules read; "" writes none.
 	StatusDir string
@@ -40,12 +45,20 @@ type Config struct {
 	// QueryRate is how many DNS queries a second one guest may have forwarded,
 	// 0 for any number.
 	QueryRate int
+	// NetnsEtc is where ip-netns(8) has files for namespaces, "/etc/netns"; "" is
+	// nowhere.
+	NetnsEtc string
 	// Virtnetworkd says that Dir is also libvirt's network daemon's, which may
 	// have used it until now: what it left running is taken over.
 	Virtnetworkd bool
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
+	// RegisterDomains has systemd-resolved, where it runs, ask every network's
+	// resolver for the network's names.
+	RegisterDomains bool
+	// AdmitGuests has Docker's and ufw's rules let guests through.
+	AdmitGuests bool
 }
 
 // Manager holds every network and is the only one to change the host.
@@ -57,6 +70,7 @@ type Manager struct {
 	events   broker
 	macs     *macFiles
 	watch    portWatch
+	guests   guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -70,22 +84,30 @@ type Manager struct {
 	// as well.
 	mu   sync.RWMutex
 	byID map[xmlnet.UUID]*entry
+	// attached is replaced whole.
+	attached attachments
 
-	leases *lease.Store    // set by Run
-	duid   []byte          // set by Run
-	ctx    context.Context // of Run: servers live as long as it
+	leases *lease.Store // set by Run
+	duid   []byte       // set by Run
+	// journal is set by Run; nil: no history is kept.
+	journal *journal.Journal
+	ctx     context.Context // of Run: servers live as long as it
 }
 
 // New returns a Manager of the networks on host. It does nothing until Run.
 func New(log *slog.Logger, host Host, cfg Config) *Manager {
 	bus := systembus.New(cfg.SystemBus)
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, host: host, log: log,
 		bus: bus, firewalld: firewalld.New(bus), resolved: resolved.New(bus),
-		resolver: dns.NewResolver(log, dns.ResolverConfig{ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts}),
-		byID:     make(map[xmlnet.UUID]*entry),
-		macs:     newMACFiles(),
+		byID: make(map[xmlnet.UUID]*entry),
+		macs: newMACFiles(),
 	}
+	m.resolver = dns.NewResolver(log, dns.ResolverConfig{
+		ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts,
+		HostsChanged: func() { m.watch.changed("") }, // guests' names may be the host's now, or no more
+	})
+	return m
 }
 
 // List returns every network, sorted by name.
@@ -219,6 +241,7 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
 	defer m.portsChanged(e.current())
+	dropErr := m.dropAttached(m.ctx, e)
 	ref, bridge := e.ref(), ""
 	if n := e.current(); n.Forward.Mode.OwnBridge() {
 		bridge = n.Bridge.Name // a bridge that is only named may be another network's
@@ -226,5 +249,5 @@ func (m *Manager) forget(e *entry) error {
 	m.mu.Lock()
 	delete(m.byID, ref.UUID)
 	m.mu.Unlock()
-	return errors.Join(m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
+	return errors.Join(dropErr, m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
 }

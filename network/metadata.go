@@ -101,7 +101,7 @@ func (m *Manager) SetMetadata(id xmlnet.UUID, d Metadata, a Affect) error {
 		}
 	}
 	save := m.saveBoth
-	if d.URI != nil && *d.URI == xmlnet.BootNamespace {
+	if d.URI != nil && (*d.URI == xmlnet.BootNamespace || *d.URI == xmlnet.DHCPNamespace) {
 		save = m.saveBoot
 	}
 	if err := save(e, live, config); err != nil {

@@ -1,45 +1,69 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/lease"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 )
 
 // names are what a network's resolver knows: the definition's names and those
-// of its leases.
+// of guests. A guest is called what it calls itself in DHCP, and by its
+// domain's name too; each address that it has, from DHCP or of its own making,
+// has all its names. Of two that want one name it is, in this order, the
+// definition's or the host's, the domain's that is called so, and the guest's
+// that DHCP gave it to.
 type names struct {
-	server *dns.Server
-
-	mu      sync.Mutex // guards below: definition and leases change by themselves
+	server  *dns.Server
+	log     *slog.Logger
+	learned chan struct{} // holds one token while made has changed
+	mu      sync.Mutex    // guards below: all of these change by themselves
 	records *dns.Records
 	leases  map[netip.Addr]lease.Lease
-	leased  map[netip.Addr]dns.Name // what leases gave
+	made    map[netip.Addr]string   // addresses of guests' own making: who has them
+	guests  map[string]*guest       // by MAC address
+	named   map[netip.Addr]dns.Name // what addresses gave the records
 	owners  map[string]string       // domains by MAC address
+	domains map[string][]string     // MAC addresses by domain, in lower case
 	given   claims                  // what the definition names
+	tracker *neighbour.Tracker      // told whose addresses matter; nil where nobody learns any
+	told    time.Time               // when the log last said that a name was another's
+}
+
+// A guest is what has one MAC address.
+type guest struct {
+	addrs    map[netip.Addr]struct{} // leases and addresses of its own making
+	followed bool
+	// host is what it calls itself in DHCP, by the lease of from: the first of
+	// its leases that has a name. A guest can have very many.
+	host string
+	from netip.Addr
 }
 
 // newNames returns the names of a resolver, none until reset.
-func newNames(server *dns.Server) *names {
-	return &names{server: server, leases: make(map[netip.Addr]lease.Lease), leased: make(map[netip.Addr]dns.Name)}
+func newNames(log *slog.Logger, server *dns.Server) *names {
+	return &names{
+		server: server, log: log, leases: make(map[netip.Addr]lease.Lease), made: make(map[netip.Addr]string),
+		guests: make(map[string]*guest), named: make(map[netip.Addr]dns.Name), learned: make(chan struct{}, 1),
+	}
 }
 
-// reset takes the names of a new definition, beside those of the leases.
+// reset takes the names of a new definition, beside those of the guests.
 func (n *names) reset(cfg dns.Config, fixed []dns.Name) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.given = newClaims(cfg, fixed)
 	n.records = dns.NewRecords(cfg, fixed)
-	clear(n.leased)
-	for addr := range n.leases {
-		n.rename(addr)
-	}
-	n.server.SetRecords(n.records)
+	clear(n.named)
+	n.renameAll()
 }
 
 // set takes what became of leases, in order.
@@ -47,62 +71,262 @@ func (n *names) set(changes []lease.Change) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range changes {
-		if c.Kind == lease.Released || c.Kind == lease.Expired {
-			delete(n.leases, c.Lease.Addr)
-		} else {
-			n.leases[c.Lease.Addr] = c.Lease
+		addr := c.Lease.Addr
+		old, held := n.leases[addr]
+		if held && c.Kind == lease.Renewed && old.Hostname == c.Lease.Hostname && bytes.Equal(old.MAC, c.Lease.MAC) {
+			n.leases[addr] = c.Lease
+			continue
 		}
-		n.rename(c.Lease.Addr)
+		if held {
+			delete(n.leases, addr)
+			n.touch(old.MAC.String(), addr, false)
+		}
+		if c.Kind != lease.Released && c.Kind != lease.Expired {
+			n.leases[addr] = c.Lease
+			n.touch(c.Lease.MAC.String(), addr, true)
+		}
 	}
 	n.server.SetRecords(n.records)
 }
 
-// setOwners takes the domains that have ports now, by MAC address.
+// setMade takes what became of addresses of guests' own making, by the tracker
+// that is followed now.
+func (n *names) setMade(by *neighbour.Tracker, gone, set []neighbour.Neighbour) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if by != n.tracker {
+		return
+	}
+	for _, g := range gone {
+		if n.made[g.Addr] == g.MAC.String() {
+			delete(n.made, g.Addr)
+			n.touch(g.MAC.String(), g.Addr, false)
+		}
+	}
+	for _, s := range set {
+		n.made[s.Addr] = s.MAC.String()
+		n.touch(s.MAC.String(), s.Addr, true)
+	}
+	n.server.SetRecords(n.records)
+	select {
+	case n.learned <- struct{}{}:
+	default:
+	}
+}
+
+// setOwners takes the domains that have interfaces here now, by MAC address.
 func (n *names) setOwners(owners map[string]string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.owners = owners
+	n.owners, n.domains = owners, make(map[string][]string)
+	for mac, name := range owners {
+		name = strings.ToLower(name)
+		n.domains[name] = append(n.domains[name], mac)
+	}
+	n.renameAll()
+}
+
+// The rest is called with the lock held.
+
+// touch notes that a guest has an address now or has it no more, and renames
+// all that it has: one address may have its name from another.
+func (n *names) touch(mac string, addr netip.Addr, has bool) {
+	if mac == "" { // a DHCPv6 client need not tell its own
+		n.rename(addr)
+		return
+	}
+	g := n.guests[mac]
+	if g == nil {
+		g = &guest{addrs: make(map[netip.Addr]struct{})}
+		n.guests[mac] = g
+	}
+	if has {
+		g.addrs[addr] = struct{}{}
+	} else if n.holder(addr) != mac {
+		delete(g.addrs, addr)
+	}
+	n.rename(addr)
+	// An address of the definition's lets its others have its name.
+	if changed := n.rehost(g, addr); (changed || n.given.takes(addr)) && !n.hasMany(mac) {
+		for a := range g.addrs {
+			n.rename(a)
+		}
+	}
+	n.followNamed(mac)
+	if len(g.addrs) == 0 && !g.followed {
+		delete(n.guests, mac)
+	}
+}
+
+func (n *names) renameAll() {
+	for mac := range n.owners {
+		n.followNamed(mac)
+	}
 	for addr := range n.leases {
 		n.rename(addr)
+	}
+	for addr := range n.made {
+		n.rename(addr)
+	}
+	for mac := range n.guests {
+		n.followNamed(mac)
 	}
 	n.server.SetRecords(n.records)
 }
 
-// rename gives an address the name of its lease.
-func (n *names) rename(addr netip.Addr) {
-	want := dns.Name{Addr: addr, Source: "lease"}
-	if name := n.nameOf(addr); name != "" {
-		want.Names = []string{name}
+// followNamed has the addresses of a guest learned while it has a name.
+func (n *names) followNamed(mac string) {
+	wanted := n.owners[mac] != "" || n.hostName(mac) != ""
+	g := n.guests[mac]
+	if n.tracker == nil || (g != nil && g.followed) == wanted {
+		return
 	}
-	have, named := n.leased[addr]
+	if g == nil {
+		g = &guest{addrs: make(map[netip.Addr]struct{})}
+		n.guests[mac] = g
+	}
+	g.followed = wanted
+	n.follow(mac, wanted)
+}
+
+// holder is the MAC address of who has an address, "" if nobody does. What
+// DHCP says counts more than what a guest says.
+func (n *names) holder(addr netip.Addr) string {
+	if l, held := n.leases[addr]; held {
+		return l.MAC.String()
+	}
+	return n.made[addr]
+}
+
+// hostName is what a guest calls itself in DHCP.
+func (n *names) hostName(mac string) string {
+	if g := n.guests[mac]; g != nil {
+		return g.host
+	}
+	return ""
+}
+
+// rehost finds what a guest calls itself after something became of one of its
+// addresses, and tells whether that is another name than before.
+func (n *names) rehost(g *guest, addr netip.Addr) bool {
+	before := g.host
+	_, has := g.addrs[addr]
+	l := n.leases[addr]
+	switch named := has && l.Hostname != ""; {
+	case named && (g.host == "" || !g.from.Less(addr)):
+		g.host, g.from = l.Hostname, addr
+	case !named && g.from == addr:
+		g.host, g.from = "", netip.Addr{}
+		for a := range g.addrs {
+			if l := n.leases[a]; l.Hostname != "" && (g.host == "" || a.Less(g.from)) {
+				g.host, g.from = l.Hostname, a
+			}
+		}
+	}
+	return g.host != before
+}
+
+// rename gives an address the names of who has it.
+func (n *names) rename(addr netip.Addr) {
+	want := dns.Name{Addr: addr, Source: "guest", Names: n.namesOf(addr)}
+	have, named := n.named[addr]
 	if slices.Equal(have.Names, want.Names) {
 		return
 	}
 	var set, del []dns.Name
 	if named {
 		del = append(del, have)
-		delete(n.leased, addr)
+		delete(n.named, addr)
 	}
 	if want.Names != nil {
 		set = append(set, want)
-		n.leased[addr] = want
+		n.named[addr] = want
 	}
 	n.records = n.records.With(set, del)
 }
 
-// nameOf is the name that the guest sent or else that of its domain, "" if
-// there is neither, or if the definition or the host have it for another.
-func (n *names) nameOf(addr netip.Addr) string {
-	l, held := n.leases[addr]
-	if !held {
-		return ""
+// namesOf are the names of the guest that has an address, the first of them
+// the one that the address leads to: what the guest calls itself, and what its
+// domain is called. Names that are another's are left out.
+func (n *names) namesOf(addr netip.Addr) []string {
+	l, leased := n.leases[addr]
+	mac := n.holder(addr)
+	if !leased && n.given.takes(addr) {
+		return nil // the definition says whose it is
 	}
-	for _, name := range []string{l.Hostname, n.owners[l.MAC.String()]} {
-		if name != "" && !n.given.forbid(name, addr) && !n.server.HostHas(name) {
-			return name
+	host, domain := l.Hostname, ""
+	if !n.hasMany(mac) {
+		if domain = n.owners[mac]; host == "" {
+			host = n.hostName(mac)
 		}
 	}
-	return ""
+	var all []string
+	if host != "" && n.mayHave(host, addr, mac) {
+		all = append(all, host)
+	}
+	if domain != "" && !strings.EqualFold(domain, host) && n.mayHave(domain, addr, mac) {
+		all = append(all, domain)
+	}
+	return all
+}
+
+// maxNamed is how many addresses of one guest have its names. Beyond, an
+// address has the name that came with its lease, or none: a name with thousands
+// of addresses is of no use to anybody, and costs.
+const maxNamed = 64
+
+func (n *names) hasMany(mac string) bool {
+	g := n.guests[mac]
+	return g != nil && len(g.addrs) > maxNamed
+}
+
+// mayHave tells whether a name of the guest that has addr is not another's,
+// and lets the log say so if it is. For another address than the one that the
+// definition gives the name to, the guest may have it if it has that one, too.
+func (n *names) mayHave(name string, addr netip.Addr, mac string) bool {
+	if n.server.HostHas(name) {
+		return n.giveWay(name, addr, mac, "the host's hosts file has it")
+	}
+	if n.given.forbid(name, addr) && !n.hasGiven(name, mac) {
+		return n.giveWay(name, addr, mac, "the definition has it, or the host")
+	}
+	if of := n.domains[strings.ToLower(name)]; len(of) > 0 && !slices.Contains(of, mac) {
+		return n.giveWay(name, addr, mac, "a domain is called so")
+	}
+	return true
+}
+
+// hasGiven tells whether a guest has a lease of an address that the definition
+// gives a name to.
+func (n *names) hasGiven(name, mac string) bool {
+	g := n.guests[mac]
+	if g == nil {
+		return false
+	}
+	for a := range g.addrs {
+		if _, leased := n.leases[a]; leased && !n.given.forbid(name, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// giveWayPause keeps guests from filling the log.
+const giveWayPause = time.Minute
+
+func (n *names) giveWay(name string, addr netip.Addr, mac, why string) bool {
+	if now := time.Now(); now.Sub(n.told) >= giveWayPause {
+		n.told = now
+		n.log.Info("a guest's name is not answered", "name", name, "addr", addr, "mac", mac, "because", why)
+	}
+	return false
+}
+
+// forbidden tells whether a name is given to another than addr, or the host's.
+func (n *names) forbidden(name string, addr netip.Addr) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.given.forbid(name, addr) || n.server.HostHas(name)
 }
 
 // followLeases keeps names in step with the network's leases, until ctx ends.

@@ -59,7 +59,7 @@ func TestGuestsCannotTakeNamesThatAreOthers(t *testing.T) {
 	cfg := dns.Config{Domain: "lan", Addrs: []netip.Addr{netip.MustParseAddr("192.168.7.1")}, CNAMEs: []dns.CNAME{{Name: "www.lan", Target: "web.lan"}}}
 	fixed := []dns.Name{{Addr: netip.MustParseAddr("192.168.7.2"), Names: []string{"Web.lan"}}}
 	srv := dns.NewServer(log, cfg, dns.NewResolver(log, dns.ResolverConfig{Hosts: hosts}))
-	n := newNames(srv)
+	n := newNames(log, srv)
 	n.reset(cfg, fixed)
 	ask := asker(t, srv)
 	host, err := os.Hostname()
@@ -70,7 +70,7 @@ func TestGuestsCannotTakeNamesThatAreOthers(t *testing.T) {
 
 	var leases []lease.Lease
 	for i, name := range []string{"web", "nas", "localhost", "www", host, "free"} {
-		leases = append(leases, lease.Lease{Addr: netip.AddrFrom4([4]byte{192, 168, 7, byte(100 + i)}), Hostname: name})
+		leases = append(leases, lease.Lease{Addr: netip.AddrFrom4([4]byte{192, 168, 7, byte(100 + i)}), MAC: net.HardwareAddr{2, 0, 0, 0, 0, byte(i)}, Hostname: name})
 	}
 	n.set(added(leases...))
 	for name, want := range map[string]string{

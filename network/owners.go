@@ -31,11 +31,12 @@ func (w *portWatch) on(bridge string) (wake <-chan struct{}, cancel func()) {
 	}
 }
 
+// changed wakes those on a bridge, or all if it is "".
 func (w *portWatch) changed(bridge string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c, on := range w.wakes {
-		if on != bridge {
+		if bridge != "" && on != bridge {
 			continue
 		}
 		select {
@@ -52,7 +53,11 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 	defer cancel()
 	for {
 		ports, _ := m.portsOn(bridge)
-		n.setOwners(owners(ports))
+		byMAC := owners(ports)
+		for _, g := range m.guestsWhere(func(g Guest) bool { return g.Bridge == bridge && isLabel(g.Domain) }) {
+			byMAC[g.MAC.String()] = g.Domain
+		}
+		n.setOwners(byMAC)
 		select {
 		case <-wake:
 		case <-ctx.Done():
@@ -73,9 +78,9 @@ func owners(ports []*port.Port) map[string]string {
 	return byMAC
 }
 
-// isLabel tells whether name is a host name without dots (RFC 1123 §2.1).
+// isLabel tells whether name is a host name without dots (RFC 1123 §2.1), or
+// one but for underscores, which domains often have in their names.
 func isLabel(name string) bool {
 	const alnum = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return name != "" && len(name) <= 63 && strings.Trim(name, alnum+"-") == "" &&
-		!strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-")
+	return name != "" && len(name) <= 63 && strings.Trim(name, alnum+"-_") == "" && strings.Trim(name, "-_") == name
 }

@@ -31,12 +31,15 @@ type ports struct {
 	closed bool                       // the network was stopped
 	byID   map[xmlnet.UUID]*port.Port // the ports are never changed in place
 	pool   port.PoolState             // the sum of byID
+	// followed are ports that nobody asked us for: see SetGuests.
+	followed map[xmlnet.UUID]*port.Port
 }
 
 // noPorts are those of a network that has just been started. What an earlier
 // life of it left is removed.
 func (m *Manager) noPorts(n *xmlnet.Network) *ports {
 	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
+	p.follow(m.guestPorts(n))
 	if err := m.cfg.Dir.RemovePorts(n.Name); err != nil {
 		m.log.Error("remove the ports of an earlier life", "network", n.Name, "err", err)
 	}
@@ -47,6 +50,7 @@ func (m *Manager) noPorts(n *xmlnet.Network) *ports {
 // loadPorts are the ports that an active network had when the daemon last ran.
 func (m *Manager) loadPorts(n *xmlnet.Network) *ports {
 	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
+	p.follow(m.guestPorts(n))
 	found, err := m.cfg.Dir.Ports(n.Name)
 	if err != nil {
 		m.log.Error("some ports are not known any more", "network", n.Name, "err", err)
@@ -99,11 +103,14 @@ type decision func(*xmlnet.Network, port.Port, port.PoolState) (port.Port, error
 func (p *ports) take(id xmlnet.UUID) (*port.Port, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	was := p.byID[id]
+	was := p.find(id)
 	if was == nil {
 		return nil, noPort(id)
 	}
-	p.unset(was)
+	if p.byID[id] != nil {
+		p.unset(was)
+	}
+	delete(p.followed, id)
 	return was, nil
 }
 
@@ -171,7 +178,7 @@ func (p *ports) save() error {
 func (p *ports) close() error {
 	p.mu.Lock()
 	p.closed = true
-	p.byID, p.pool = nil, port.PoolState{}
+	p.byID, p.followed, p.pool = nil, nil, port.PoolState{}
 	p.mu.Unlock()
 	p.files.Lock()
 	defer p.files.Unlock()
@@ -182,7 +189,7 @@ func (p *ports) close() error {
 func (p *ports) get(id xmlnet.UUID) (*port.Port, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.byID[id]; found != nil {
+	if found := p.find(id); found != nil {
 		return found, nil
 	}
 	return nil, noPort(id)
@@ -198,10 +205,8 @@ func (p *ports) all() []*port.Port {
 		return nil
 	}
 	p.mu.Lock()
-	all := make([]*port.Port, 0, len(p.byID))
-	for _, one := range p.byID {
-		all = append(all, one)
-	}
+	all := make([]*port.Port, 0, len(p.byID)+len(p.followed))
+	p.each(func(one *port.Port) { all = append(all, one) })
 	p.mu.Unlock()
 	slices.SortFunc(all, func(a, b *port.Port) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
 	return all
@@ -223,5 +228,7 @@ func (p *ports) connections() (int, map[string]int) {
 	for dev, n := range p.pool.Connections {
 		byDev[dev] = n
 	}
-	return len(p.byID), byDev
+	n := 0
+	p.each(func(*port.Port) { n++ })
+	return n, byDev
 }

@@ -4,10 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/resolved"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
+
+// planDefined is plan.Make, with the domain of every network registered if the
+// settings say so. As libvirt demands of a registered domain it is then local
+// to the network: the host's resolver would only ask us again.
+func (m *Manager) planDefined(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) {
+	if !m.cfg.RegisterDomains || n.Domain.Register == xmlnet.Yes {
+		return plan.Make(n, have)
+	}
+	registered := n.Clone()
+	registered.Domain.Register, registered.Domain.LocalOnly = xmlnet.Yes, xmlnet.Yes
+	p, err := plan.Make(registered, have)
+	if err == nil && p.Register != nil {
+		p.Register.Optional = true
+	}
+	return p, err
+}
 
 // register tells the host's resolver of the network's domain, if the
 // definition asks for it, and returns the index of the link that it told it
@@ -28,7 +48,12 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 		if l.Index == known {
 			return known, nil
 		}
-		if err := m.resolved.Register(ctx, l.Index, *p.Register); err != nil {
+		err := m.resolved.Register(ctx, l.Index, *p.Register)
+		if err != nil && p.Register.Optional && ctx.Err() == nil {
+			m.notRegistered(p.Register, err)
+			return 0, nil
+		}
+		if err != nil {
 			return 0, registerError(err)
 		}
 		return l.Index, nil
@@ -60,6 +85,16 @@ func (m *Manager) setRegistered(e *entry, index int, err error) error {
 	return err
 }
 
+// notRegistered says that the host does without the names of a network. A host
+// without systemd-resolved is like most.
+func (m *Manager) notRegistered(r *resolved.Registration, err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, resolved.ErrAbsent) {
+		level = slog.LevelDebug
+	}
+	m.log.Log(context.Background(), level, "the host's resolver does not know the network's names", "link", r.Link, "err", err)
+}
+
 func registerError(err error) error {
 	if errors.Is(err, resolved.ErrAbsent) {
 		return invalid("failed to register name server: %s", err)
@@ -71,8 +106,56 @@ func registerError(err error) error {
 // fails.
 func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	index, err := m.register(ctx, e.plan, e.registered)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() != nil {
+		return // what was told before is still to be taken back
+	}
+	if err != nil {
 		m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
 	}
 	_ = m.setRegistered(e, index, nil) // logged
+}
+
+// followResolved registers domains again when systemd-resolved, begun later or
+// anew, does not know of them.
+func (m *Manager) followResolved(ctx context.Context) {
+	if m.cfg.SystemBus == "" {
+		return
+	}
+	m.resolved.Watch(ctx, func() {
+		m.change.Lock()
+		defer m.change.Unlock()
+		for _, e := range m.byID {
+			if e.live == nil || e.plan.Register == nil {
+				continue
+			}
+			index, err := m.register(ctx, e.plan, 0)
+			if err != nil && ctx.Err() != nil {
+				return // what was told before is still to be taken back
+			}
+			if err != nil {
+				m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
+			}
+			_ = m.setRegistered(e, index, nil) // logged
+		}
+	})
+}
+
+// farewell is how long the host's resolver has, when the daemon ends, to forget
+// all networks.
+const farewell = 2 * time.Second
+
+// unregister makes the host's resolver forget all networks, whose servers end:
+// it would ask in vain. m.change is held.
+func (m *Manager) unregister() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	for _, e := range m.byID {
+		if e.registered == 0 {
+			continue
+		}
+		if err := m.resolved.Revert(ctx, e.registered); err != nil {
+			m.log.Warn("take names back from the host's resolver", "network", e.ref().Name, "err", err)
+		}
+		_ = m.setRegistered(e, 0, nil)
+	}
 }

@@ -30,7 +30,7 @@ func (m *Manager) planLive(ctx context.Context, n, was *xmlnet.Network) (*plan.P
 	if _, err := plan.Make(added, have); err != nil {
 		return nil, err
 	}
-	return plan.Make(n, bridge.Host{})
+	return m.makePlan(n, bridge.Host{})
 }
 
 // replan makes an active network what n and its plan p say, as the difference
@@ -47,13 +47,18 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err := e.ports.store(n); err != nil {
 		return err
 	}
+	before := e.kept
+	e.kept = m.keep(ctx, e, p)
 	if err := m.apply(ctx, e, p); err != nil {
+		e.kept = before
 		return errors.Join(hostError(p, err), m.putBack(ctx, e, p))
 	}
 	m.mu.Lock()
 	e.live, e.plan = n, p
 	m.mu.Unlock()
+	m.reattach(ctx, e)
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 
@@ -100,8 +105,11 @@ func (m *Manager) rulesetWith(e *entry, p *plan.Plan) nat.Ruleset {
 		if other == e {
 			have = p
 		}
-		if other.live != nil && have.NAT != nil {
-			rs.Networks = append(rs.Networks, *have.NAT)
+		if other.live == nil {
+			continue
+		}
+		if rules := other.rules(have); rules != nil {
+			rs.Networks = append(rs.Networks, *rules)
 		}
 	}
 	return rs

@@ -11,7 +11,6 @@ import (
 
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/lease"
-	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -30,6 +29,10 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	if err := m.loadDUID(); err != nil {
 		return err
 	}
+	if err := m.openJournal(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.closeJournal()) }()
 
 	group, ctx := errgroup.WithContext(ctx)
 	m.ctx = ctx
@@ -38,7 +41,11 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { return m.resolver.Run(ctx) })
 	group.Go(func() error { return m.heal(ctx) })
 	group.Go(func() error { m.writeMACs(ctx); return nil })
+	group.Go(func() error { m.watchPools(ctx); return nil })
+	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
+	group.Go(func() error { m.followResolved(ctx); return nil })
+	group.Go(func() error { return m.followOthers(ctx) })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -52,6 +59,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 func (m *Manager) stopServers() {
 	m.change.Lock()
 	defer m.change.Unlock()
+	m.unregister()
 	for _, e := range m.byID {
 		if e.services != nil {
 			e.services.stop(nil)
@@ -120,6 +128,7 @@ func (m *Manager) load(ctx context.Context) error {
 		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
+	m.loadAttached(ctx)
 	return nil
 }
 
@@ -156,7 +165,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		}
 		// Of an active network only what the definition says counts: a route
 		// that collides today did not when it was started.
-		p, err := plan.Make(e.live, bridge.Host{})
+		p, err := m.makePlan(e.live, bridge.Host{})
 		if err != nil {
 			m.log.Error("active network cannot be adopted", "network", e.live.Name, "err", err)
 			m.mu.Lock()
@@ -171,9 +180,13 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.mu.Lock()
 		e.live, e.plan = live, p
 		m.mu.Unlock()
+		m.adoptKept(ctx, e)
 	}
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
+	}
+	if err := m.applyGuards(ctx); err != nil {
+		m.log.Error("guard ports", "err", err)
 	}
 	for _, e := range m.byID {
 		if e.live == nil {
@@ -189,9 +202,11 @@ func (m *Manager) adopt(ctx context.Context) error {
 		e.services = services
 		m.mu.Unlock()
 		m.adoptRegistration(ctx, e)
+		m.reattach(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 

@@ -31,6 +31,9 @@ func (w *wanted) all() {
 	w.advertisements()
 	w.bootFiles()
 	w.leaseFile()
+	w.follow("addresses of attached links", func(ctx context.Context) { w.m.followAttached(ctx, w.log, w.e) })
+	w.history()
+	w.neighbours()
 }
 
 // add asks for a part.
@@ -56,7 +59,7 @@ func (w *wanted) resolver() {
 	srv, known := w.have.dns, w.have.names
 	if srv == nil {
 		srv = dns.NewServer(w.m.log, cfg, w.m.resolver)
-		known = newNames(srv)
+		known = newNames(w.log, srv)
 	}
 	w.next.dns, w.next.names = srv, known
 	w.configure = append(w.configure, func() {

@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/radv"
+	"github.com/vnetmgr/vnetmgr/tftp"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -18,16 +21,18 @@ import (
 // What they serve changes while they run: sockets are closed and opened only
 // where a plan asks for others. Manager.change guards them.
 type services struct {
-	m   *Manager
-	e   *entry
-	log *slog.Logger
+	m    *Manager
+	e    *entry
+	name string // the network's
+	log  *slog.Logger
 
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 
 	have  servers
-	tasks map[string]*task // by part.key
+	shown atomic.Pointer[servers] // have, for who reads what is counted
+	tasks map[string]*task        // by part.key
 	// stale holds when the sockets are bound to a link that is gone: those of
 	// the same name, made anew, are another link to the kernel.
 	stale bool
@@ -38,9 +43,11 @@ type services struct {
 type servers struct {
 	dns   *dns.Server
 	names *names
+	made  *neighbour.Tracker
 	dhcp4 *dhcpd.Server4
 	dhcp6 *dhcpd.Server6
 	ra    *radv.Server
+	tftp  map[string]*tftp.Server // by part.key
 }
 
 // part is one thing that runs for a network: a server's sockets, or what
@@ -92,7 +99,7 @@ func (m *Manager) serveLater(e *entry, n *xmlnet.Network, p *plan.Plan) *service
 
 func (m *Manager) newServices(e *entry, n *xmlnet.Network) *services {
 	ctx, cancel := context.WithCancelCause(m.ctx)
-	return &services{m: m, e: e, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
+	return &services{m: m, e: e, name: n.Name, log: m.log.With("network", n.Name), ctx: ctx, cancel: cancel, tasks: make(map[string]*task)}
 }
 
 // start opens a part's sockets.
@@ -133,6 +140,7 @@ func (s *services) change(p *plan.Plan, start func(part) (server, error)) error 
 		configure()
 	}
 	s.have = w.next
+	s.shown.Store(&w.next)
 	for i, part := range fresh {
 		s.run(part, opened[i])
 	}

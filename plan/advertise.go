@@ -71,9 +71,9 @@ func prefixLifetime(ip xmlnet.IP) time.Duration {
 	return max(shortest, routerLifetime)
 }
 
-// resolverAddrs are where guests reach the resolver: the network's addresses,
-// and the link-local one that router advertisements name.
-func resolverAddrs(n *xmlnet.Network) []netip.Addr {
+// serverAddrs are where guests reach the resolver and the boot files: the
+// network's addresses, and the link-local one that router advertisements name.
+func serverAddrs(n *xmlnet.Network) []netip.Addr {
 	all := addrs(n)
 	if !slices.ContainsFunc(all, netip.Addr.Is6) {
 		return all

@@ -23,8 +23,8 @@ const (
 // nobody would be told of.
 func CheckBoot(n *xmlnet.Network) error {
 	files, err := n.BootFiles()
-	if err == nil && len(files) > 0 && !slices.ContainsFunc(n.IPs, func(ip xmlnet.IP) bool { return ip.Prefix.Addr().Is4() && ip.HasDHCP() }) {
-		return refuse(xmlnet.ConfigUnsupported, "network '%s': metadata/boot needs an ip with IPv4 dhcp", n.Name)
+	if err == nil && len(files) > 0 && !slices.ContainsFunc(n.IPs, func(ip xmlnet.IP) bool { return ip.HasDHCP() }) {
+		return refuse(xmlnet.ConfigUnsupported, "network '%s': metadata/boot needs an ip with dhcp", n.Name)
 	}
 	return err
 }
@@ -33,8 +33,14 @@ func CheckBoot(n *xmlnet.Network) error {
 // are there already, of the dnsmasq namespace, count first.
 func addBoot(n *xmlnet.Network, p *Plan) error {
 	files, err := n.BootFiles()
-	if err != nil || len(files) == 0 || p.DHCP4 == nil {
+	if err != nil || len(files) == 0 {
 		return err
+	}
+	if p.DHCP6 != nil {
+		addBoot6(files, p.DHCP6)
+	}
+	if p.DHCP4 == nil {
+		return nil
 	}
 	var rules dhcpd.Rules
 	// The last rule that fits counts, but the first file.
@@ -50,10 +56,22 @@ func addBoot(n *xmlnet.Network, p *Plan) error {
 
 // addFile adds the rules for one file, whose tags begin with the given one.
 func addFile(rules *dhcpd.Rules, tag string, f xmlnet.BootFile) {
+	who := matchFile(rules, tag, f, optionArch, optionUserClass)
+	rules.Boots = append(rules.Boots, dhcpd.BootRule{If: who, File: f.Name, Server: f.Server})
+	if f.HTTP {
+		rules.Options = append(rules.Options, dhcpd.OptionRule{
+			If: who, Code: optionVendorClass, Value: []byte(httpClient), Force: true, Text: true,
+		})
+	}
+}
+
+// matchFile adds the rules that tell whom a file is for, by the options that
+// say architecture and user class, and returns the condition.
+func matchFile(rules *dhcpd.Rules, tag string, f xmlnet.BootFile, archOption, classOption uint16) dhcpd.Condition {
 	var who dhcpd.Condition
 	for _, arch := range f.Archs {
 		rules.Matches = append(rules.Matches, dhcpd.Match{
-			Tag: tag + "-arch", Option: optionArch, Value: binary.BigEndian.AppendUint16(nil, arch),
+			Tag: tag + "-arch", Option: archOption, Value: binary.BigEndian.AppendUint16(nil, arch),
 		})
 	}
 	if len(f.Archs) > 0 {
@@ -61,14 +79,9 @@ func addFile(rules *dhcpd.Rules, tag string, f xmlnet.BootFile) {
 	}
 	if f.Class != "" {
 		rules.Matches = append(rules.Matches, dhcpd.Match{
-			Tag: tag + "-class", Option: optionUserClass, Value: []byte(f.Class), Text: true,
+			Tag: tag + "-class", Option: classOption, Value: []byte(f.Class), Text: true,
 		})
 		who = append(who, tag+"-class")
 	}
-	rules.Boots = append(rules.Boots, dhcpd.BootRule{If: who, File: f.Name, Server: f.Server})
-	if f.HTTP {
-		rules.Options = append(rules.Options, dhcpd.OptionRule{
-			If: who, Code: optionVendorClass, Value: []byte(httpClient), Force: true, Text: true,
-		})
-	}
+	return who
 }

@@ -107,4 +107,9 @@ func (w *lines) dhcp6(c *dhcpd.Config6) {
 	w.when(c.DNS, "  offers resolver")
 	w.when(c.Domain != "", "  offers domain %s", c.Domain)
 	w.when(c.Authoritative, "  preferred over other servers")
+	w.dhcpRules(&c.Rules)
+	w.when(c.NoProbe, "  offers without probing")
+	w.when(c.LogRequests, "  logs requests")
+	w.when(c.OneClient, "  clones are one client")
+	w.when(c.Unshared, "  one port may have all addresses")
 }

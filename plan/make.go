@@ -49,6 +49,9 @@ func Make(n *xmlnet.Network, h bridge.Host) (*Plan, error) {
 	if err := addBoot(n, p); err != nil {
 		return nil, err
 	}
+	if err := addDHCPSettings(n, p); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

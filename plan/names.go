@@ -19,7 +19,7 @@ func makeDNS(n *xmlnet.Network) *dns.Config {
 	}
 	c := &dns.Config{
 		Link:         n.Bridge.Name,
-		Addrs:        resolverAddrs(n),
+		Addrs:        serverAddrs(n),
 		Domain:       n.Domain.Name,
 		LocalZones:   localZones(n),
 		NoPlainNames: n.DNS.ForwardPlainNames == xmlnet.No,

@@ -47,7 +47,7 @@ func (p *Plan) String() string {
 		w.when(p.Zone.Zone != "", "firewalld zone %s", p.Zone.Zone)
 	}
 	if r := p.Register; r != nil {
-		w.line("host's resolver asks %v for %s", r.Servers, r.Domain)
+		w.line("host's resolver asks %v for %s", r.Servers, strings.Join(r.Domains, " "))
 	}
 	for _, n := range p.Names {
 		w.line("name %s %s", n.Addr, strings.Join(n.Names, " "))

@@ -10,43 +10,60 @@ import (
 
 // dhcpOptions prints what only options of the dnsmasq namespace can say.
 func (w *lines) dhcpOptions(c *dhcpd.Config4) {
-	for _, m := range c.Rules.Matches {
+	w.dhcpRules(&c.Rules)
+	w.when(c.NoProbe, "  offers without probing")
+	w.when(c.LogRequests, "  logs requests")
+	w.when(c.OneClient, "  clones are one client")
+	w.when(c.Unshared, "  one port may have all addresses")
+}
+
+func (w *lines) dhcpRules(r *dhcpd.Rules) {
+	for _, m := range r.Matches {
 		w.line("  tag %s %s", m.Tag, matchText(m))
 	}
-	for _, t := range c.Rules.TagIfs {
+	for _, t := range r.TagIfs {
 		w.line("  tag %s%s", strings.Join(t.Tags, " "), conditionText(t.If))
 	}
-	for _, o := range c.Rules.Options {
-		how := ""
-		if o.Force {
-			how = " forced"
-		}
-		if o.Inside != 0 {
-			how += fmt.Sprintf(" in option %d", o.Inside)
-		}
-		if o.ByVendor {
-			how += fmt.Sprintf(" of vendor %q", o.Vendor)
-		}
-		w.line("  option %d %x%s%s", o.Code, o.Value, how, conditionText(o.If))
+	for _, o := range r.Options {
+		w.line("  option %d %s%s", o.Code, optionText(&o), conditionText(o.If))
 	}
-	for _, b := range c.Rules.Boots {
+	for _, b := range r.Boots {
 		server := ""
 		if b.Server.IsValid() {
 			server = " from " + b.Server.String()
 		}
 		w.line("  boot %q %q%s%s", b.File, b.ServerName, server, conditionText(b.If))
 	}
-	for _, cond := range c.Rules.Ignore {
+	for _, cond := range r.Ignore {
 		w.line("  ignores clients%s", conditionText(cond))
 	}
-	for _, cond := range c.Rules.IgnoreNames {
+	for _, cond := range r.IgnoreNames {
 		w.line("  ignores names%s", conditionText(cond))
 	}
-	for _, cond := range c.Rules.Broadcast {
+	for _, cond := range r.Broadcast {
 		w.line("  broadcasts replies%s", conditionText(cond))
 	}
-	w.when(c.NoProbe, "  offers without probing")
-	w.when(c.LogRequests, "  logs requests")
+}
+
+func optionText(o *dhcpd.OptionRule) string {
+	text := fmt.Sprintf("%x", o.Value)
+	for _, n := range o.Servers {
+		if n.Name != nil {
+			text += fmt.Sprintf(" server %q", n.Name)
+		} else {
+			text += " server " + n.Addr.String()
+		}
+	}
+	if o.Force {
+		text += " forced"
+	}
+	if o.Inside != 0 {
+		text += fmt.Sprintf(" in option %d", o.Inside)
+	}
+	if o.ByVendor {
+		text += fmt.Sprintf(" of vendor %q", o.Vendor)
+	}
+	return text
 }
 
 func conditionText(c dhcpd.Condition) string {

@@ -3,6 +3,7 @@ package radv
 import (
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/mdlayher/ndp"
 )
@@ -41,13 +42,24 @@ func advertisement(cfg Config, from origin) *ndp.RouterAdvertisement {
 		ra.Options = append(ra.Options, ndp.NewMTU(uint32(mtu)))
 	}
 	ra.Options = append(ra.Options, &ndp.LinkLayerAddress{Direction: ndp.Source, Addr: from.mac})
+	lifetime := shortest(cfg.Prefixes)
 	if cfg.DNS {
-		ra.Options = append(ra.Options, &ndp.RecursiveDNSServer{Lifetime: Infinite, Servers: []netip.Addr{from.addr}})
+		ra.Options = append(ra.Options, &ndp.RecursiveDNSServer{Lifetime: lifetime, Servers: []netip.Addr{from.addr}})
 	}
 	if len(cfg.Search) > 0 {
-		ra.Options = append(ra.Options, &ndp.DNSSearchList{Lifetime: Infinite, DomainNames: cfg.Search})
+		ra.Options = append(ra.Options, &ndp.DNSSearchList{Lifetime: lifetime, DomainNames: cfg.Search})
 	}
 	return ra
+}
+
+// shortest is how long the resolver is good for: as long as an address to ask
+// it from.
+func shortest(prefixes []Prefix) time.Duration {
+	d := time.Duration(Infinite)
+	for _, p := range prefixes {
+		d = min(d, p.Preferred)
+	}
+	return d
 }
 
 // farewell takes back what advertisement said: the host is no router and no

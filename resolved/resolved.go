@@ -1,5 +1,5 @@
-// Package resolved tells systemd-resolved, over D-Bus, that names of a
-// network's domain are to be asked for at the network's resolver.
+// Package resolved tells systemd-resolved, over D-Bus, that the names and
+// addresses of a network are to be asked for at the network's resolver.
 package resolved
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -25,11 +26,13 @@ var object = systembus.Object{Name: service, Path: "/org/freedesktop/resolve1"}
 // ErrAbsent says that systemd-resolved does not run.
 var ErrAbsent = errors.New("systemd-resolved is not available")
 
-// Registration is who answers for a domain.
+// Registration is who answers for domains.
 type Registration struct {
 	Link    string
-	Domain  string
+	Domains []string     // and all below them
 	Servers []netip.Addr // on the link, port 53
+	// Optional says that a network is started without it, if need be.
+	Optional bool
 }
 
 // Equal reports whether two registrations say the same; nil is none.
@@ -37,7 +40,7 @@ func (r *Registration) Equal(other *Registration) bool {
 	if r == nil || other == nil {
 		return r == other
 	}
-	return r.Link == other.Link && r.Domain == other.Domain && slices.Equal(r.Servers, other.Servers)
+	return r.Link == other.Link && slices.Equal(r.Domains, other.Domains) && slices.Equal(r.Servers, other.Servers)
 }
 
 // Client talks to systemd-resolved.
@@ -60,10 +63,38 @@ type domain struct {
 	RoutingOnly bool
 }
 
-// Register makes the host ask r's servers for names of r's domain. It lasts as
-// long as the link, whose index is given, and may be repeated. When it fails
+// Register makes the host ask r's servers for names in r's domains. It lasts
+// as long as the link, whose index is given, and may be repeated. When it fails
 // nothing is registered.
 func (c *Client) Register(ctx context.Context, index int, r Registration) error {
+	err := c.register(ctx, int32(index), r)
+	switch {
+	case errors.Is(err, systembus.ErrAbsent):
+		return ErrAbsent
+	case err != nil:
+		err = errors.Join(err, c.call(context.WithoutCancel(ctx), "RevertLink", int32(index)))
+		return fmt.Errorf("register %s of %s: %w", strings.Join(r.Domains, " "), r.Link, err)
+	}
+	return nil
+}
+
+func (c *Client) register(ctx context.Context, index int32, r Registration) error {
+	var domains []domain
+	for _, name := range r.Domains {
+		domains = append(domains, domain{name, true})
+	}
+	// The domains first: a link with servers and without domains is asked for
+	// every name.
+	if err := c.call(ctx, "SetLinkDomains", index, domains); err != nil {
+		return err
+	}
+	// What the host asks of the Internet's servers can't be asked of ours:
+	// their names are signed by nobody, and a bridge needs no encryption.
+	for _, method := range []string{"SetLinkDNSSEC", "SetLinkDNSOverTLS"} {
+		if err := c.call(ctx, method, index, "no"); err != nil && !errors.Is(err, systembus.ErrUnknownMethod) {
+			return err
+		}
+	}
 	servers := make([]server, 0, len(r.Servers))
 	for _, a := range r.Servers {
 		family := int32(unix.AF_INET)
@@ -72,21 +103,7 @@ func (c *Client) Register(ctx context.Context, index int, r Registration) error 
 		}
 		servers = append(servers, server{family, a.AsSlice()})
 	}
-	// The domain first: a link with servers and without domains is asked for
-	// every name.
-	err := c.call(ctx, "SetLinkDomains", int32(index), []domain{{r.Domain, true}})
-	if err == nil {
-		if err = c.call(ctx, "SetLinkDNS", int32(index), servers); err != nil {
-			err = errors.Join(err, c.call(context.WithoutCancel(ctx), "RevertLink", int32(index)))
-		}
-	}
-	switch {
-	case errors.Is(err, systembus.ErrAbsent):
-		return ErrAbsent
-	case err != nil:
-		return fmt.Errorf("register domain %s of %s: %w", r.Domain, r.Link, err)
-	}
-	return nil
+	return c.call(ctx, "SetLinkDNS", index, servers)
 }
 
 // Revert makes the host forget all that it was told about a link. That
@@ -97,6 +114,12 @@ func (c *Client) Revert(ctx context.Context, index int) error {
 		return nil
 	}
 	return err
+}
+
+// Watch calls changed whenever systemd-resolved has begun or ended. It returns
+// when ctx ends.
+func (c *Client) Watch(ctx context.Context, changed func()) {
+	c.bus.Watch(ctx, systembus.Signal{Object: object}, changed)
 }
 
 func (c *Client) call(ctx context.Context, method string, args ...any) error {

@@ -14,7 +14,7 @@ import (
 )
 
 var registration = resolved.Registration{
-	Link: "virbr0", Domain: "example.test",
+	Link: "virbr0", Domains: []string{"example.test", "9.168.192.in-addr.arpa"},
 	Servers: []netip.Addr{netip.MustParseAddr("192.168.9.1"), netip.MustParseAddr("fd00:9::1")},
 }
 
@@ -30,14 +30,14 @@ func TestRegisterRoutesTheDomainToTheServers(t *testing.T) {
 	if err := client(t, bus.Address).Register(t.Context(), 7, registration); err != nil {
 		t.Fatal(err)
 	}
-	want := map[int]string{7: "~example.test 2/192.168.9.1 10/fd00:9::1 "}
+	want := map[int]string{7: "~example.test ~9.168.192.in-addr.arpa 2/192.168.9.1 10/fd00:9::1 "}
 	if diff := cmp.Diff(want, r.Links()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestFailedRegistrationLeavesNothing(t *testing.T) {
-	for _, method := range []string{"SetLinkDomains", "SetLinkDNS"} {
+	for _, method := range []string{"SetLinkDomains", "SetLinkDNSSEC", "SetLinkDNSOverTLS", "SetLinkDNS"} {
 		bus := bustest.New(t)
 		r := bus.Resolved(t)
 		r.Fail(method)

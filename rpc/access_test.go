@@ -40,6 +40,10 @@ func TestPeerIsWhoConnected(t *testing.T) {
 	for _, g := range groups {
 		want.Groups = append(want.Groups, uint32(g))
 	}
+	if got.Started == 0 {
+		t.Error("when it began is not known")
+	}
+	got.Started = 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

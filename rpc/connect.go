@@ -27,32 +27,6 @@ var features = map[int32]bool{
 	wire.FeatureNetworkUpdateOrdered: true,
 }
 
-// authList admits who needs no more than its credentials. Others are sent to
-// AuthPolkit, whose error they show.
-func (c *client) authList(ctx context.Context, _ wire.Empty) ([]int32, error) {
-	if err := c.authorize(ctx); err != nil {
-		return []int32{wire.AuthByPolkit}, nil
-	}
-	c.admit()
-	return []int32{wire.AuthNone}, nil
-}
-
-// authPolkit admits, or says why not.
-func (c *client) authPolkit(ctx context.Context, _ wire.Empty) (int32, error) {
-	if err := c.authorize(ctx); err != nil {
-		if c.srv.refusals.worthALine(c.peer.UID, time.Now()) {
-			c.log.Info("client refused", "err", err)
-		}
-		return 0, failure(wire.FromRPC, wire.CodeAuthFailed, err.Error())
-	}
-	c.admit()
-	return 1, nil
-}
-
-func (c *client) authorize(ctx context.Context) error {
-	return c.srv.opts.Authorize(ctx, c.peer, c.socketReadOnly)
-}
-
 // open opens the connection, read-only if the socket or the client says so.
 // As in libvirt, unknown flags are let pass.
 func (c *client) open(_ context.Context, args wire.OpenArgs) (wire.Empty, error) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
@@ -394,6 +395,24 @@ func (m *memory) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) 
 		}
 		return err
 	})
+}
+
+func (m *memory) Attached(id xmlnet.UUID) ([]network.Attached, error) {
+	ports, err := m.ListPorts(id)
+	var all []network.Attached
+	for _, p := range ports {
+		all = append(all, network.Attached{Port: p.UUID, MAC: p.MAC, Identity: network.Identity{Domain: p.Owner}})
+	}
+	return all, err
+}
+
+func (m *memory) Neighbours(_ context.Context, id xmlnet.UUID) ([]network.Neighbour, error) {
+	all, err := m.Attached(id)
+	var found []network.Neighbour
+	for _, a := range all {
+		found = append(found, network.Neighbour{Identity: a.Identity, FDBEntry: bridge.FDBEntry{MAC: a.MAC, Port: "vnet0"}})
+	}
+	return found, err
 }
 
 func (m *memory) DeletePort(id, portID xmlnet.UUID) error {

@@ -20,6 +20,10 @@ type Peer struct {
 	UID    uint32
 	GID    uint32
 	Groups []uint32 // supplementary
+	// Started is when the process began, in clock ticks after boot: another of
+	// the same PID has another. 0 for a process that has ended, or that is in
+	// a PID namespace where we are not.
+	Started uint64
 }
 
 // peerOf asks the kernel. The groups come from SO_PEERGROUPS, because
@@ -51,7 +55,7 @@ func peerOfSocket(fd int) (Peer, error) {
 		return Peer{}, err
 	}
 	groups, err := peerGroups(fd)
-	return Peer{PID: cred.Pid, UID: cred.Uid, GID: cred.Gid, Groups: groups}, err
+	return Peer{PID: cred.Pid, UID: cred.Uid, GID: cred.Gid, Groups: groups, Started: started(fd, cred.Pid)}, err
 }
 
 // peerGroups reads SO_PEERGROUPS (socket(7)): an array of gid_t, or ERANGE

@@ -163,7 +163,7 @@ func TestPortCallsRefused(t *testing.T) {
 		{"create with plug", wire.NetworkPortCreateXML, wire.PortCreateArgs{Network: up, XML: portDoc(2, "", plug)}, portRefusal(8, "invalid argument: ", "Port reclaim not requested but plug type is not none")},
 		{"reclaim without plug", wire.NetworkPortCreateXML, wire.PortCreateArgs{Network: up, XML: portDoc(2, "", ""), Flags: 1}, portRefusal(8, "invalid argument: ", "Port reclaim requested but plug type is none")},
 		{"create with unknown parts", wire.NetworkPortCreateXML, wire.PortCreateArgs{Network: up, XML: portDoc(2, "", "<x/>"), Flags: 2},
-			portRefusal(92, "XML document failed to validate against schema: ", "did not expect unknown element <x> in networkport, line 8")},
+			portRefusal(92, "XML document failed to validate against schema: ", "did not expect element x there, in networkport, line 8")},
 		{"create with flags", wire.NetworkPortCreateXML, wire.PortCreateArgs{Network: gone, Flags: 7}, badFlags("0x4", "networkPortCreateXML")},
 		{"create on a vanished network", wire.NetworkPortCreateXML, wire.PortCreateArgs{Network: gone, XML: "<"}, missing},
 		{"list with flags", wire.NetworkListAllPorts, wire.ListPortsArgs{Network: up, Flags: 1}, badFlags("0x1", "networkListAllPorts")},

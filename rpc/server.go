@@ -14,7 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vnetmgr/vnetmgr/journal"
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -42,6 +44,8 @@ type Networks interface {
 	Port(id, portID xmlnet.UUID) (port.Port, error)
 	SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth) error
 	DeletePort(id, portID xmlnet.UUID) error
+	Attached(id xmlnet.UUID) ([]network.Attached, error)
+	Neighbours(ctx context.Context, id xmlnet.UUID) ([]network.Neighbour, error)
 	Subscribe() (events <-chan network.Event, cancel func())
 }
 
@@ -65,12 +69,25 @@ type Options struct {
 	// or with dryRun say how; nil if there is no libvirt.
 	Adopt, Release func(ctx context.Context, name string, dryRun bool) (string, error)
 
+	// History tells who had which address of a network when; nil if that is not
+	// known.
+	History func(id xmlnet.UUID, f journal.Filter) ([]journal.Record, error)
+
+	// Attachments are guests' links that are ports without libvirt; nil for
+	// none.
+	Attachments Attachments
+
 	AuthTimeout  time.Duration // from connecting to being authenticated (10 s)
 	WriteTimeout time.Duration // for a client to take one frame (30 s)
 
 	// Authorize says whether a peer may use the daemon, and in its error why
 	// not (AuthorizeGroup("libvirt")).
 	Authorize func(ctx context.Context, p Peer, readOnly bool) error
+
+	// PolkitRW and PolkitRO are asked instead, where there is a polkit, about
+	// those who are not root on sockets that can change networks and on
+	// read-only ones; nil: never.
+	PolkitRW, PolkitRO *polkit.Client
 }
 
 // withDefaults fills in what is zero.
@@ -108,6 +125,7 @@ type Server struct {
 	others *pool
 
 	refusals refusals
+	asking   asking
 
 	// callbackID counts event registrations. libvirt counts them per daemon,
 	// not per connection.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,9 @@ func Listen(link string, addr netip.Addr) (*Conn, error) {
 		})
 		return errors.Join(ctlErr, err)
 	}}
+	if addr.IsLinkLocalUnicast() && addr.Is6() {
+		addr = addr.WithZone(strconv.Itoa(ifi.Index))
+	}
 	at := netip.AddrPortFrom(addr, port)
 	pc, err := lc.ListenPacket(context.Background(), "udp", at.String())
 	if errors.Is(err, unix.EADDRINUSE) {

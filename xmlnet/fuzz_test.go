@@ -33,8 +33,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkRoundTrip(t, n)
-		if _, err := ParseStrict(n.Format(FormatOptions{})); err != nil {
-			t.Fatalf("what was printed is not valid: %v", err)
+		if conforms(doc, "network", networkGrammar) == nil {
+			if err := conforms(n.Format(FormatOptions{}), "network", networkGrammar); err != nil {
+				t.Fatalf("what was printed is not valid, and what was read is: %v", err)
+			}
 		}
 	})
 }

@@ -27,10 +27,13 @@ func Parse(doc []byte) (*Network, []Warning, error) {
 	return n, s.warnings, nil
 }
 
-// ParseStrict is Parse for a client that asked for validation: elements,
-// attributes and text that Parse would ignore are an error of kind
-// XMLInvalidSchema. Inside <metadata> anything goes, as in libvirt's schema.
+// ParseStrict is Parse for a client that asked for validation: what libvirt's
+// schema does not allow, also of values that Parse would take, is an error of
+// kind XMLInvalidSchema. Inside <metadata> any element goes.
 func ParseStrict(doc []byte) (*Network, error) {
+	if err := conforms(doc, "network", networkGrammar); err != nil {
+		return nil, err
+	}
 	s, err := scan(doc)
 	if err != nil {
 		return nil, err

@@ -8,8 +8,14 @@ import (
 
 // UnmarshalPort reads a <networkport> into a struct with encoding/xml's tags.
 // What libvirt ignores is left out and returned as warnings, or with validate
-// refused, as ParseStrict does for a network. An error is an *Error.
+// refused with all that libvirt's schema does not allow, as ParseStrict does
+// for a network. An error is an *Error.
 func UnmarshalPort(doc []byte, validate bool, into any) ([]Warning, error) {
+	if validate {
+		if err := conforms(doc, "networkport", portGrammar); err != nil {
+			return nil, err
+		}
+	}
 	s, err := scanRoot(doc, portRoot)
 	if err != nil {
 		return nil, err

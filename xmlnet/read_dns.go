@@ -97,16 +97,16 @@ func (r *reader) txt(d txtDoc) (TXT, error) {
 	case strings.ContainsAny(*d.Name, " ,"):
 		return TXT{}, errf(XMLDetail, "prohibited character in DNS TXT record name '%s' of network %s", *d.Name, r.n.Name)
 	case d.Value != nil:
-		return TXT{*d.Name, *d.Value}, oneLine("TXT", "value", *d.Value)
+		return TXT{*d.Name, *d.Value}, unbroken("TXT", "value", *d.Value)
 	case r.partial:
 		return TXT{Name: *d.Name}, nil
 	}
 	return TXT{}, errf(XMLDetail, "missing required value attribute in DNS TXT record named '%s' of network %s", *d.Name, r.n.Name)
 }
 
-// oneLine refuses line breaks, with which a record would become two lines of
+// unbroken refuses line breaks, with which a record would become two lines of
 // dnsmasq's configuration. libvirt does so since 11.3.0 was patched.
-func oneLine(record, attr, text string) error {
+func unbroken(record, attr, text string) error {
 	if strings.ContainsAny(text, "\r\n") {
 		return errf(XMLDetail, "invalid line break in DNS %s record %s attribute", record, attr)
 	}
@@ -172,8 +172,8 @@ func (r *reader) srv(d srvDoc) (SRV, error) {
 		}
 		*num.to = uint16(v)
 	}
-	if err := oneLine("SRV", "domain", d.Domain); err != nil {
+	if err := unbroken("SRV", "domain", d.Domain); err != nil {
 		return got, err
 	}
-	return got, oneLine("SRV", "target", d.Target)
+	return got, unbroken("SRV", "target", d.Target)
 }

@@ -247,6 +247,7 @@ func TestUpdateRefuses(t *testing.T) {
 		{"dhcp host of the other family", natBase, AddLast, SectionDHCPHost, 0, `<host name='x' ip='fd00::1'/>`, OperationInvalid, "the address family of a host entry IP must match"},
 		{"multicast mac", natBase, AddLast, SectionDHCPHost, 0, `<host mac='01:00:5e:00:00:01' ip='192.168.122.12'/>`, XMLError, "expected unicast mac"},
 		{"mac in IPv6", routeBase, AddLast, SectionDHCPHost, 1, `<host mac='52:54:00:aa:bb:cc' ip='2001:db8:ac10:fd01::5'/>`, XMLError, "Invalid to specify MAC address"},
+		{"mac in IPv6, with an IPv4 address", routeBase, AddLast, SectionDHCPHost, 1, `<host mac='52:54:00:aa:bb:cc' ip='192.168.122.12'/>`, XMLError, "Invalid to specify MAC address"},
 		{"dhcp on a second IPv4 ip", natBase, AddLast, SectionDHCPHost, 1, `<host mac='52:54:00:aa:bb:cc' ip='192.168.123.12'/>`, OperationInvalid, "dhcp is supported only for a single IPv4 address on each network"},
 		{"no ip at index", natBase, AddLast, SectionDHCPHost, 2, good, OperationInvalid, "no <ip> element found at index 2 in network 'n'"},
 		{"no ip at all", bareBase, AddLast, SectionDHCPHost, -1, good, OperationInvalid, "no <ip> element"},

@@ -18,7 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/systembus"
+	"github.com/vnetmgr/vnetmgr/metrics"
 	"github.com/vnetmgr/vnetmgr/network"
+	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
 	"github.com/vnetmgr/vnetmgr/virtnetworkd"
@@ -73,17 +76,26 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	if err != nil {
 		return err
 	}
+	counters, err := listenMetrics(s.Metrics)
+	if err != nil {
+		return err
+	}
 	manager := network.New(log, host, network.Config{
-		Dir:        state.Dir{Config: s.NetworkDir, Run: s.activeDir()},
-		LeaseFile:  filepath.Join(s.StateDir, "leases.db"),
-		StatusDir:  s.DNSMasqDir,
-		ResolvConf: "/etc/resolv.conf",
-		Hosts:      "/etc/hosts",
-		Hook:       s.Hook,
+		Dir:            state.Dir{Config: s.NetworkDir, Run: s.activeDir(), Attached: filepath.Join(s.StateDir, "attached")},
+		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
+		JournalFile:    filepath.Join(s.StateDir, "history.db"),
+		JournalRecords: s.LeaseHistory,
+		StatusDir:      s.DNSMasqDir,
+		ResolvConf:     "/etc/resolv.conf",
+		Hosts:          "/etc/hosts",
+		Hook:           s.Hook,
+		SystemBus:      s.SystemBus,
+		NetnsEtc:       "/etc/netns",
+		QueryRate:      s.DNSQueryRate,
 
-		Virtnetworkd: s.Role == roleVirtnetworkd,
-		SystemBus:    s.SystemBus,
-		QueryRate:    s.DNSQueryRate,
+		RegisterDomains: s.Register,
+		AdmitGuests:     s.AdmitGuests,
+		Virtnetworkd:    s.Role == roleVirtnetworkd,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -91,11 +103,17 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	}
 	defer links.Close()
 	follower := newFollower(log, s, manager, links)
+	bus := systembus.New(s.SystemBus)
+	defer bus.Close()
 	server := rpc.New(log, manager, rpc.Options{
-		MaxClients: s.MaxClients,
-		Adopt:      follower.Adopt,
-		Release:    follower.Release,
-		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
+		MaxClients:  s.MaxClients,
+		Adopt:       follower.Adopt,
+		Release:     follower.Release,
+		Attachments: manager,
+		History:     manager.History,
+		Authorize:   rpc.AuthorizeGroup(s.SocketGroup),
+		PolkitRW:    polkitFor(s.AuthRW, bus),
+		PolkitRO:    polkitFor(s.AuthRO, bus),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -103,6 +121,9 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			group.Go(func() error { return server.Serve(ctx, l.Listener, l.readOnly) })
 		}
 		group.Go(func() error { return followLibvirt(ctx, s, follower, manager, links) })
+		if counters != nil {
+			group.Go(func() error { return metrics.Serve(ctx, counters, metrics.Handler(log, manager.Stats)) })
+		}
 		log.Info("ready", "version", version)
 		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
 			log.Warn("tell systemd", "err", err)
@@ -113,6 +134,22 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return nil // asked to end
 	}
 	return err
+}
+
+// listenMetrics opens where Prometheus reads the counters; nil is nowhere.
+func listenMetrics(addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	return metrics.Listen(addr)
+}
+
+// polkitFor returns the polkit to ask where auth says so.
+func polkitFor(auth string, bus *systembus.Bus) *polkit.Client {
+	if auth != authPolkit {
+		return nil
+	}
+	return polkit.New(bus)
 }
 
 // listener is a socket of libvirt's protocol.

@@ -16,13 +16,33 @@ import (
 // newFollower returns the follower of the host's libvirt.
 func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *bridge.Conn) *domain.Follower {
 	return domain.New(log, networks{manager}, domain.Config{
-		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
-		Attach: func(ctx context.Context, bridge string, ports []string) error {
-			return manager.Exclusively(func() error { return links.PutBack(ctx, bridge, ports) })
+		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades, AdoptNew: s.AdoptNew,
+		Attach: func(ctx context.Context, master string, all []domain.Interface) error {
+			return manager.Exclusively(func() error { return links.PutBack(ctx, master, bridgePorts(all)) })
 		},
+		Changed:   func(all []domain.Interface) { manager.SetGuests(guests(all)) },
 		StatusDir: s.DNSMasqDir,
 		KeepDir:   filepath.Join(s.StateDir, "adopted"),
 	})
+}
+
+func bridgePorts(all []domain.Interface) []bridge.Port {
+	ports := make([]bridge.Port, len(all))
+	for n, i := range all {
+		ports[n] = bridge.Port{Link: i.Target, MAC: i.MAC, Isolated: i.Isolated}
+	}
+	return ports
+}
+
+func guests(all []domain.Interface) []network.Guest {
+	list := make([]network.Guest, len(all))
+	for n, i := range all {
+		list[n] = network.Guest{
+			Domain: i.Domain, DomainUUID: i.UUID, MAC: i.MAC, Link: i.Target,
+			Network: i.Network, Bridge: i.Bridge, Port: i.Port, Isolated: i.Isolated,
+		}
+	}
+	return list
 }
 
 // followLibvirt follows the host's libvirt until ctx ends: domains whose
@@ -31,6 +51,9 @@ func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *
 func followLibvirt(ctx context.Context, s settings, follower *domain.Follower, manager *network.Manager, links *bridge.Conn) error {
 	if s.LibvirtURI == "" {
 		return nil
+	}
+	if err := links.FollowPorts(ctx); err != nil {
+		return err
 	}
 	changes, err := links.Events(ctx)
 	if err != nil {

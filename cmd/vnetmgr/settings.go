@@ -13,20 +13,27 @@ import (
 // settings are the daemon's; every one has a default that needs no file. The
 // file is TOML, of which libvirt's "key = value" files are a part.
 type settings struct {
-	Role           string `toml:"role"`            // "virtnetworkd": use that daemon's directories and lock, and take over what it left; "": our own
-	NetworkDir     string `toml:"network_dir"`     // definitions; in the role of virtnetworkd /etc/libvirt/qemu/networks
-	RunDir         string `toml:"run_dir"`         // what is active; our own sockets
-	StateDir       string `toml:"state_dir"`       // leases
-	DNSMasqDir     string `toml:"dnsmasq_dir"`     // lease files for libvirt and its NSS modules; "" for none
-	LibvirtSockets bool   `toml:"libvirt_sockets"` // serve libvirt's network sockets where no other daemon does
-	LibvirtDir     string `toml:"libvirt_dir"`     // where those are
-	Hook           string `toml:"hook"`            // script to run at steps in a network's life; "" for none
-	SystemBus      string `toml:"system_bus"`      // D-Bus address of firewalld and systemd-resolved; "" to do without them
-	LibvirtURI     string `toml:"libvirt_uri"`     // the libvirt whose domains are followed; "" for none
-	Facades        bool   `toml:"facades"`         // show our networks in a libvirtd that has a network driver of its own
-	SocketGroup    string `toml:"unix_sock_group"` // may read and write, beside root
-	DNSQueryRate   int    `toml:"dns_query_rate"`  // names a second that one guest may have looked up elsewhere; 0 for any number
-	LogLevel       string `toml:"log_level"`       // debug, info, warn or error
+	Role           string `toml:"role"`             // "virtnetworkd": use that daemon's directories and lock, and take over what it left; "": our own
+	NetworkDir     string `toml:"network_dir"`      // definitions; in the role of virtnetworkd /etc/libvirt/qemu/networks
+	RunDir         string `toml:"run_dir"`          // what is active; our own sockets
+	StateDir       string `toml:"state_dir"`        // leases
+	DNSMasqDir     string `toml:"dnsmasq_dir"`      // lease files for libvirt and its NSS modules; "" for none
+	LibvirtSockets bool   `toml:"libvirt_sockets"`  // serve libvirt's network sockets where no other daemon does
+	LibvirtDir     string `toml:"libvirt_dir"`      // where those are
+	Hook           string `toml:"hook"`             // script to run at steps in a network's life; "" for none
+	SystemBus      string `toml:"system_bus"`       // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
+	AdmitGuests    bool   `toml:"admit_guests"`     // let guests through Docker's and ufw's rules, where these drop what they do not know
+	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
+	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
+	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
+	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
+	LeaseHistory   int    `toml:"lease_history"`    // how many records of who had which address are kept; 0 for none
+	Metrics        string `toml:"metrics"`          // socket or loopback address and port where Prometheus reads /metrics; "" for nowhere
+	LogLevel       string `toml:"log_level"`        // debug, info, warn or error
+	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
+	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
+	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
+	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	MaxClients     int    `toml:"max_clients"`
 }
 
@@ -43,10 +50,14 @@ func readSettings(path string) (settings, error) {
 		LibvirtDir:     "/run/libvirt",
 		Hook:           "/etc/libvirt/hooks/network",
 		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
+		AdmitGuests:    true,
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
 		SocketGroup:    "libvirt",
+		AuthRW:         authPolkit,
+		AuthRO:         authPolkit,
 		DNSQueryRate:   5000,
+		LeaseHistory:   100_000,
 		LogLevel:       "info",
 		MaxClients:     5000,
 	}
@@ -60,10 +71,26 @@ func readSettings(path string) (settings, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return s, fmt.Errorf("read settings %s: unknown key %q", path, unknown[0].String())
 	}
-	if err := s.complete(); err != nil {
+	if err := errors.Join(s.check(), s.complete()); err != nil {
 		return s, fmt.Errorf("read settings %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// How clients are authenticated, as in libvirt's settings.
+const (
+	authPolkit = "polkit"
+	authNone   = "none"
+)
+
+// check refuses values that are none.
+func (s settings) check() error {
+	for key, value := range map[string]string{"auth_unix_rw": s.AuthRW, "auth_unix_ro": s.AuthRO} {
+		if value != authPolkit && value != authNone {
+			return fmt.Errorf("%s %q: want %s or %s", key, value, authPolkit, authNone)
+		}
+	}
+	return nil
 }
 
 // complete sets what depends on the role.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -38,6 +39,8 @@ type Reply struct {
 	Addr   netip.Addr // offered or leased
 	Server netip.Addr
 	Lease  time.Duration
+	// Message is the whole answer, from BOOTP's first field on.
+	Message []byte
 }
 
 // Message types (RFC 2132 §9.6).
@@ -123,6 +126,12 @@ func (c *Clients) Reboot(ctx context.Context, mac net.HardwareAddr, addr netip.A
 	return c.ask(ctx, mac, message{kind: request, xid: newXID(), want: addr}, 0)
 }
 
+// Renew asks to keep a lease (RENEWING, RFC 2131 §4.3.2), though by broadcast,
+// which needs no address. The reply is an Ack or a Nak.
+func (c *Clients) Renew(ctx context.Context, mac net.HardwareAddr, lease Reply) (Reply, error) {
+	return c.ask(ctx, mac, message{kind: request, xid: newXID(), own: lease.Addr}, 0)
+}
+
 // Release gives a lease back.
 func (c *Clients) Release(mac net.HardwareAddr, lease Reply) error {
 	return c.send(mac, message{kind: release, xid: newXID(), own: lease.Addr, server: lease.Server})
@@ -136,9 +145,30 @@ func (c *Clients) Send(frame []byte) error {
 
 var errNoReply = errors.New("no reply")
 
+// Ask broadcasts what a client says, from BOOTP's first field on, and returns
+// the answer. Nothing came after it was said tries times: false.
+func (c *Clients) Ask(ctx context.Context, mac net.HardwareAddr, bootp []byte, from netip.Addr, tries int) (Reply, bool) {
+	f := make([]byte, headers, headers+len(bootp))
+	copy(f, broadcast)
+	copy(f[6:], mac)
+	binary.BigEndian.PutUint16(f[12:], 0x0800)
+	f = append(f, bootp...)
+	fillHeaders(f, from)
+	xid := binary.BigEndian.Uint32(bootp[4:])
+	reply, err := c.exchange(ctx, mac, f, tries, func(r Reply) bool { return r.XID == xid })
+	return reply, err == nil
+}
+
 // ask sends a message until it is answered, the context ends, or it was sent
 // tries times (0: no end).
 func (c *Clients) ask(ctx context.Context, mac net.HardwareAddr, m message, tries int) (Reply, error) {
+	return c.exchange(ctx, mac, m.frame(mac), tries, func(r Reply) bool {
+		return r.XID == m.xid && (r.Kind == Offer) == (m.kind == discover)
+	})
+}
+
+// exchange sends a frame until an answer comes that is one.
+func (c *Clients) exchange(ctx context.Context, mac net.HardwareAddr, frame []byte, tries int, answers func(Reply) bool) (Reply, error) {
 	replies := make(chan Reply, 4)
 	c.wait(mac, replies)
 	defer c.wait(mac, nil)
@@ -149,14 +179,14 @@ func (c *Clients) ask(ctx context.Context, mac net.HardwareAddr, m message, trie
 		case <-ctx.Done():
 			return Reply{}, ctx.Err()
 		case reply := <-replies:
-			if reply.XID == m.xid && (reply.Kind == Offer) == (m.kind == discover) {
+			if answers(reply) {
 				return reply, nil
 			}
 		case <-retry.C:
 			if tries > 0 && sent == tries {
 				return Reply{}, errNoReply
 			}
-			if err := c.send(mac, m); err != nil {
+			if err := c.Send(frame); err != nil {
 				return Reply{}, err
 			}
 			sent++
@@ -276,6 +306,7 @@ func parse(f []byte) (mac [6]byte, r Reply, ok bool) {
 	copy(mac[:], bootp[28:])
 	r.XID = binary.BigEndian.Uint32(bootp[4:])
 	r.Addr = netip.AddrFrom4([4]byte(bootp[16:20]))
+	r.Message = bytes.Clone(bootp)
 	for o := bootp[bootpSize:]; len(o) > 1 && o[0] != 255; {
 		if o[0] == 0 {
 			o = o[1:]
@@ -296,7 +327,7 @@ func parse(f []byte) (mac [6]byte, r Reply, ok bool) {
 		}
 		o = o[size:]
 	}
-	return mac, r, r.Kind != 0
+	return mac, r, true // without a kind: BOOTP's own
 }
 
 func newXID() uint32 {

@@ -56,10 +56,11 @@ func (m *Machine) Must(t TB, args ...string) string {
 	return r.Stdout
 }
 
-// Script runs a shell script that has to succeed and returns its output.
-func (m *Machine) Script(t TB, script string) string {
+// Script runs a shell script, with $0 and more, that has to succeed and returns
+// its output.
+func (m *Machine) Script(t TB, script string, args ...string) string {
 	t.Helper()
-	return m.Must(t, "sh", "-euc", script)
+	return m.Must(t, append([]string{"sh", "-euc", script}, args...)...)
 }
 
 // WriteFile writes a file as the machine sees it.
@@ -100,7 +101,8 @@ func (m *Machine) lookPath(name string) string {
 		}
 		for dir := range strings.SplitSeq(dirs, ":") {
 			path := dir + "/" + name
-			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			// Not where a link leads: that may be meant for the machine's root.
+			if info, err := os.Lstat(m.root + path); err == nil && !info.IsDir() {
 				return path
 			}
 		}

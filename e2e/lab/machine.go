@@ -17,6 +17,10 @@ type Machine struct {
 	// Env is added to the environment of what runs on the machine.
 	Env []string
 
+	// root is a directory that looks like the machine's own root, if that is
+	// another than this process's.
+	root string
+
 	pid int // of its init, as this process sees it
 	ns  map[string]*os.File
 }

@@ -24,6 +24,8 @@ func (b *Bus) Resolved(t testing.TB) *Resolved {
 	b.serve(t, "org.freedesktop.resolve1", "/org/freedesktop/resolve1", map[string]map[string]any{
 		"org.freedesktop.resolve1.Manager": {
 			"SetLinkDomains": r.setDomains, "SetLinkDNS": r.setDNS, "RevertLink": r.revert,
+			"SetLinkDNSSEC":     func(index int32, mode string) *dbus.Error { return r.note("SetLinkDNSSEC", int(index), mode) },
+			"SetLinkDNSOverTLS": func(index int32, mode string) *dbus.Error { return r.note("SetLinkDNSOverTLS", int(index), mode) },
 		},
 	})
 	return r

@@ -4,10 +4,12 @@
 package systembus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -15,6 +17,10 @@ import (
 
 // ErrAbsent says that there is no bus, or nobody who owns the name on it.
 var ErrAbsent = errors.New("service is not running")
+
+// ErrUnreachable comes with an ErrAbsent that is not certain: the service ended
+// before it answered, or there is a bus that does not take us.
+var ErrUnreachable = errors.New("service does not answer")
 
 // patience is how long a call may take, libdbus's default.
 const patience = 25 * time.Second
@@ -47,19 +53,28 @@ func (b *Bus) Close() error {
 type Object struct {
 	Name string // of the service on the bus
 	Path string
+	// Start lets the bus start the service for a call, if it can. Without it
+	// no call starts a service.
+	Start bool
+	// Patience is how long a call may take; 0 is libdbus's default, 25 s.
+	Patience time.Duration
 }
 
 // Call calls a method, "interface.member", and stores what it returns through
-// the pointers in results; it never starts a service. A service that answers
-// with an error of its own gives an Error.
+// the pointers in results. A service that answers with an error of its own
+// gives an Error.
 func (b *Bus) Call(ctx context.Context, to Object, method string, args []any, results ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(to.Patience, patience))
 	defer cancel()
 	conn, err := b.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", method, err)
 	}
-	call := conn.Object(to.Name, dbus.ObjectPath(to.Path)).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
+	flags := dbus.FlagNoAutoStart
+	if to.Start {
+		flags = 0
+	}
+	call := conn.Object(to.Name, dbus.ObjectPath(to.Path)).CallWithContext(ctx, method, flags, args...)
 	if call.Err != nil {
 		return fmt.Errorf("call %s: %w", method, absent(call.Err))
 	}
@@ -91,9 +106,18 @@ func (b *Bus) dial(ctx context.Context) (*dbus.Conn, error) {
 	conn, err := dbus.Connect(b.address, dbus.WithContext(own))
 	if err != nil || !stop() {
 		cancel()
-		return nil, fmt.Errorf("%w: connect to the system bus: %w", ErrAbsent, errors.Join(err, ctx.Err()))
+		return nil, fmt.Errorf("%w: connect to the system bus: %w", ErrAbsent, refusal(errors.Join(err, ctx.Err())))
 	}
 	return conn, nil
+}
+
+// refusal sorts out why there is no connection: without a socket, or somebody
+// who listens on it, there is no bus.
+func refusal(err error) error {
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
 // Error is a service's own answer that it failed.
@@ -125,15 +149,17 @@ var ErrUnknownMethod = errors.New("the service has no such method")
 // absent sorts out the errors of a call.
 func absent(err error) error {
 	if errors.Is(err, dbus.ErrClosed) {
-		return fmt.Errorf("%w: %w", ErrAbsent, err)
+		return fmt.Errorf("%w: %w: %w", ErrAbsent, ErrUnreachable, err)
 	}
 	var said dbus.Error
 	if !errors.As(err, &said) {
 		return err
 	}
 	switch said.Name {
-	case noOwner, unknown, noReply:
+	case noOwner, unknown:
 		return fmt.Errorf("%w: %w", ErrAbsent, err)
+	case noReply:
+		return fmt.Errorf("%w: %w: %w", ErrAbsent, ErrUnreachable, err)
 	case unknownMethod, unknownInterface:
 		return fmt.Errorf("%w: %w", ErrUnknownMethod, err)
 	}

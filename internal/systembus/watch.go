@@ -7,7 +7,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Signal is a signal of an object.
+// Signal is a signal of an object; without a Member it is none.
 type Signal struct {
 	Object
 	Interface string
@@ -41,10 +41,15 @@ func (b *Bus) Watch(ctx context.Context, s Signal, changed func()) {
 func listen(ctx context.Context, conn *dbus.Conn, s Signal, changed func()) {
 	signals := make(chan *dbus.Signal, 16)
 	conn.Signal(signals)
-	for _, match := range [][]dbus.MatchOption{
-		{dbus.WithMatchSender(s.Name), dbus.WithMatchInterface(s.Interface), dbus.WithMatchMember(s.Member)},
+	matches := [][]dbus.MatchOption{
 		{dbus.WithMatchSender("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, s.Name)},
-	} {
+	}
+	if s.Member != "" {
+		matches = append(matches, []dbus.MatchOption{
+			dbus.WithMatchSender(s.Name), dbus.WithMatchInterface(s.Interface), dbus.WithMatchMember(s.Member),
+		})
+	}
+	for _, match := range matches {
 		if err := conn.AddMatchSignalContext(ctx, match...); err != nil {
 			return
 		}

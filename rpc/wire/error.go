@@ -23,9 +23,12 @@ const (
 	CodeConfigUnsupported    Code = 67
 	CodeHookFailed           Code = 70
 	CodeArgumentUnsupported  Code = 74
+	CodeAuthCancelled        Code = 79
 	CodeOverflow             Code = 82
 	CodeOperationUnsupported Code = 84
+	CodeService              Code = 89
 	CodeXMLInvalidSchema     Code = 92
+	CodeAuthUnavailable      Code = 94
 	CodePortExists           Code = 106
 	CodeNoPort               Code = 107
 	CodeNoMetadata           Code = 111
@@ -41,6 +44,7 @@ const (
 	FromNetwork Domain = 19
 	FromDomain  Domain = 20
 	FromURI     Domain = 45
+	FromPolkit  Domain = 60
 )
 
 // LevelError is the level of every error reply.
