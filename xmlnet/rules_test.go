@@ -194,7 +194,7 @@ var rules = map[string]string{
 	"<bandwidth><inbound/></bandwidth>": "35",
 	"<bandwidth classID='3'><inbound average='1'/></bandwidth>":                     "35",
 	"<bandwidth><inbound average='1' floor='1'/></bandwidth>":                       "67",
-	"<bandwidth><inbound peak='1'/></bandwidth>":                                    "67",
+	"<bandwidth><inbound peak='1'/></bandwidth>":                                    "35",
 	"<bandwidth><inbound average='-1'/></bandwidth>":                                "27",
 	"<bandwidth><inbound average='18014398509481985'/></bandwidth>":                 "82",
 	"<bandwidth><inbound average='1' burst='4194304'/></bandwidth>":                 "82",
