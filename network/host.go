@@ -24,6 +24,9 @@ type Host interface {
 	Observe(ctx context.Context) (bridge.Host, error)
 	// ApplyBridge makes a bridge and what is on it as wanted.
 	ApplyBridge(ctx context.Context, want bridge.Config) error
+	// ClaimBridge makes ours a bridge that virtnetworkd left; a missing one is
+	// made by ApplyBridge.
+	ClaimBridge(ctx context.Context, name, owner string) error
 	// TuneBridge sets what is wanted on a bridge that need not be ours.
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// SetFloors makes a bridge guarantee rates to ports.
@@ -117,6 +120,14 @@ func (k *kernel) FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error
 
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)
+}
+
+func (k *kernel) ClaimBridge(ctx context.Context, name, owner string) error {
+	err := k.links.Claim(ctx, name, owner)
+	if errors.Is(err, bridge.ErrLinkNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {

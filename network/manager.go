@@ -48,6 +48,9 @@ type Config struct {
 	// NetnsEtc is where ip-netns(8) has files for namespaces, "/etc/netns"; "" is
 	// nowhere.
 	NetnsEtc string
+	// Virtnetworkd says that Dir is also libvirt's network daemon's, which may
+	// have used it until now: what it left running is taken over.
+	Virtnetworkd bool
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string

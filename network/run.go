@@ -75,8 +75,14 @@ func (m *Manager) boot(ctx context.Context, fresh bool) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
+	if m.cfg.Virtnetworkd {
+		m.takeOver(ctx)
+	}
 	if err := m.adopt(ctx); err != nil {
 		return err
+	}
+	if m.cfg.Virtnetworkd {
+		m.endTakeOver(ctx)
 	}
 	if fresh {
 		if err := m.defineDefault(ctx); err != nil {
