@@ -9,7 +9,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VE
 # times calls a worker that is still busy a failure.
 FUZZTIME ?= 10000x
 
-.PHONY: run build test check lint unit e2e fuzz bench compare deps-test
+.PHONY: run build test check lint unit e2e hosts fuzz bench compare boot deps-test
 
 run: build
 	scripts/run bin/vnetmgr
@@ -36,6 +36,12 @@ unit:
 e2e:
 	go test -count=1 -timeout 12m ./e2e/...
 
+# Beside firewalld, systemd-resolved, polkit, ufw and Docker, in a whole Debian
+# that is unpacked into the user's cache once (800 MB, minutes).
+hosts:
+	scripts/deps test hosts
+	tree=$$(scripts/tree) && go test -count=1 -timeout 12m ./e2e/hosts -tree "$$tree"
+
 fuzz:
 	scripts/fuzz $(FUZZTIME)
 
@@ -48,6 +54,11 @@ bench:
 compare:
 	scripts/deps test
 	go test -count=1 -timeout 10m ./e2e -run TestFixturesLookAsTheyDid -service=libvirt
+
+# Every way to boot over the network, with the firmware of emulated computers.
+boot:
+	scripts/deps test boot
+	go test -count=1 -timeout 10m ./e2e -run 'Boots' -boot -v
 
 deps-test:
 	scripts/deps test

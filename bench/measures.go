@@ -45,7 +45,15 @@ var measures = []measure{
 	{"renew6-10000", "DHCPv6 renewals, 64 clients at a time, 10,000 more leases held", perSecond, func(t lab.TB, b bed) float64 { return renewals6(t, b, 10000) }},
 	{"cpu", "processor time for a handshake of a client never seen", microseconds, cpu4},
 	{"cpu6", "processor time for a DHCPv6 handshake of a client never seen", microseconds, cpu6},
-	{"dns", "DNS answers for 1,000 local names", perSecond, dnsAnswers},
+	{"dns", "DNS answers for 1,000 local names", perSecond, rateOf(localNames)},
+	{"dns-cpu", "CPU time of each", micros, cpuOf(localNames)},
+	{"dns-cached", "DNS answers from the cache, 1,000 names", perSecond, rateOf(cachedNames)},
+	{"dns-cached-cpu", "CPU time of each", micros, cpuOf(cachedNames)},
+	{"dns-misses", "DNS answers that an upstream gives", perSecond, rateOf(missedNames)},
+	{"dns-misses-cpu", "CPU time of each", micros, cpuOf(missedNames)},
+	{"dns-p99", "99 of 100 cached answers take at most, at half that load", micros, latency},
+	{"dns-rss", "memory with 50,000 leases and a full cache", mebibytes, fullMemory},
+	{"tftp", "TFTP, 64 MiB to curl in blocks of 1468 bytes", seconds, sendFile},
 	{"net-start", "net-start", seconds, netStart},
 	{"rss", "memory with one network and one guest", mebibytes, func(t lab.TB, b bed) float64 { return rss(t, b, 0) }},
 	{"rss-50000", "memory with 50,000 leases", mebibytes, func(t lab.TB, b bed) float64 { return rss(t, b, 50000) }},
@@ -73,6 +81,13 @@ func perSecond(v float64) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.0f/s", v)
+}
+
+func micros(v float64) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f µs", v*1e6)
 }
 
 func mebibytes(v float64) string {
@@ -230,28 +245,6 @@ func run(n int, f func() bool) {
 		})
 	}
 	wg.Wait()
-}
-
-// dnsAnswers is how many queries a second dnsperf has answered.
-func dnsAnswers(t lab.TB, b bed) float64 {
-	if b.noDNS {
-		return math.NaN()
-	}
-	n := large
-	n.names = 1000
-	b.serve(t, b.Host, n)
-	g, _ := loader(t, b, n)
-	g.Must(t, "ip", "addr", "add", nth(n.addr.Addr(), 1).String()+"/16", "dev", "eth0")
-	var queries strings.Builder
-	for i := range n.names {
-		fmt.Fprintf(&queries, "h%d A\n", i)
-	}
-	g.WriteFile(t, "/run/queries", queries.String(), 0o644)
-	out := g.Must(t, "dnsperf", "-s", n.addr.Addr().String(), "-d", "/run/queries", "-l", "5", "-c", "8", "-Q", "1000000")
-	if !strings.Contains(out, "NOERROR") {
-		t.Fatalf("dnsperf:\n%s", out)
-	}
-	return number(t, out, "Queries per second:")
 }
 
 // number is the number after a label.

@@ -20,6 +20,13 @@ type network struct {
 	held int
 	// names is how many local DNS names exist: h0, h1, and so on.
 	names int
+	// upstream says that other names are asked of loaderAddr.
+	upstream bool
+	// cache is how many answers dnsmasq's cache holds, for want of a setting
+	// of libvirt's only there; 0 is its default, 150.
+	cache int
+	// files is a directory to serve by TFTP, "" for none.
+	files string
 }
 
 // peer is a way to serve a network.
@@ -37,7 +44,7 @@ type peer struct {
 	serve6 func(t lab.TB, h *lab.Host, n network)
 	// slow tells that clients never seen wait seconds.
 	slow bool
-	// noDNS tells that the peer answers no DNS.
+	// noDNS tells that the peer answers no DNS, and sends no files.
 	noDNS bool
 }
 
@@ -77,8 +84,15 @@ func (n network) document(stp string) string {
 	for i := range n.names {
 		fmt.Fprintf(&b, "<host ip='%s'><hostname>h%d</hostname></host>", nth(n.start, i), i)
 	}
-	fmt.Fprintf(&b, "</dns><ip%s address='%s' prefix='%d'><dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
-		family, n.addr.Addr(), n.addr.Bits(), n.start, n.end)
+	if n.upstream {
+		fmt.Fprintf(&b, "<forwarder addr='%s'/>", n.loaderAddr())
+	}
+	root := ""
+	if n.files != "" {
+		root = fmt.Sprintf("<tftp root='%s'/>", n.files)
+	}
+	fmt.Fprintf(&b, "</dns><ip%s address='%s' prefix='%d'>%s<dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
+		family, n.addr.Addr(), n.addr.Bits(), root, n.start, n.end)
 	return b.String()
 }
 
@@ -113,6 +127,9 @@ func serveLibvirt(t lab.TB, h *lab.Host, n network) {
 
 func serveVnetmgr(t lab.TB, h *lab.Host, n network) {
 	t.Helper()
+	// One guest stands for all; others' share is not what is measured.
+	h.Must(t, "mkdir", "-p", "/etc/vnetmgr")
+	h.WriteFile(t, "/etc/vnetmgr/vnetmgr.conf", "dns_query_rate = 0\n", 0o644)
 	h.Daemon(t)
 	startByCommand(t, h, n.document(" stp='off'"), ours)
 	if n.held > 0 {
@@ -157,10 +174,20 @@ func serveDnsmasq(t lab.TB, h *lab.Host, n network) {
 	}
 	h.WriteFile(t, "/run/leases", leases.String(), 0o644)
 	h.WriteFile(t, "/run/hosts", hosts.String(), 0o644)
-	h.Start(t, "dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--no-ping", "--no-hosts", "--no-resolv",
-		"--bind-interfaces", "--except-interface=lo", "--interface="+n.bridge, "--dhcp-authoritative", "--dhcp-lease-max=100000",
+	args := []string{"dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--no-ping", "--no-hosts", "--no-resolv",
+		"--bind-interfaces", "--except-interface=lo", "--interface=" + n.bridge, "--dhcp-authoritative", "--dhcp-lease-max=100000",
 		"--dhcp-leasefile=/run/leases", "--addn-hosts=/run/hosts",
-		fmt.Sprintf("--dhcp-range=%s,%s,%s", n.start, n.end, mask(n.addr.Bits())))
+		fmt.Sprintf("--dhcp-range=%s,%s,%s", n.start, n.end, mask(n.addr.Bits()))}
+	if n.upstream {
+		args = append(args, "--server="+n.loaderAddr().String())
+	}
+	if n.cache > 0 {
+		args = append(args, fmt.Sprintf("--cache-size=%d", n.cache))
+	}
+	if n.files != "" {
+		args = append(args, "--enable-tftp", "--tftp-root="+n.files)
+	}
+	h.Start(t, args...)
 	waitPort67(t, h)
 }
 

@@ -62,6 +62,7 @@ type Link struct {
 	Owner  string // Config.Owner if it is ours
 	Master string // the bridge it is a port of
 	MAC    net.HardwareAddr
+	MTU    int
 }
 
 // Subnet is a prefix that the host has an address in or a route to. Default

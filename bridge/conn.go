@@ -44,6 +44,8 @@ var (
 	ErrName = errors.New("not a valid link name")
 	// ErrLinkNotFound says that there is no link of that name.
 	ErrLinkNotFound = errors.New("no such link")
+	// ErrBridgeNotFound says that the bridge which a port is for is not there.
+	ErrBridgeNotFound = errors.New("no such bridge")
 	// ErrNotInKernel says that the kernel was built without something that is
 	// asked for; the text names it.
 	ErrNotInKernel = errors.New("this kernel lacks")

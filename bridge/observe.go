@@ -22,7 +22,7 @@ func (c *Conn) Observe(ctx context.Context) (Host, error) {
 	var h Host
 	for _, l := range links {
 		h.Links = append(h.Links, Link{
-			Name: l.name, Index: l.index, Kind: l.kind, Owner: l.owner(), Master: names[l.master], MAC: l.mac,
+			Name: l.name, Index: l.index, Kind: l.kind, Owner: l.owner(), Master: names[l.master], MAC: l.mac, MTU: l.mtu,
 		})
 	}
 	addrs, err := c.addrs(ctx, 0)

@@ -21,7 +21,7 @@ type PortLink struct {
 	// no other.
 	Owner string
 	MAC   net.HardwareAddr // of the guest
-	MTU   int              // 0: stays as it is
+	MTU   int              // 0: stays as it is; MakePort's: the bridge's
 	// Isolated keeps frames from other isolated ports.
 	Isolated bool
 	// Bandwidth limits what goes through the link; nil leaves its limits as
@@ -56,6 +56,12 @@ func (l *link) portOwner() string {
 func (c *Conn) MakePort(ctx context.Context, want PortLink) error {
 	if err := CheckName(want.Name); err != nil {
 		return err
+	}
+	if want.MTU == 0 {
+		// The bridge's; or the bridge would take that of a new link for its own.
+		if master, err := c.link(ctx, want.Bridge); err == nil {
+			want.MTU, want.Guest.MTU = master.mtu, master.mtu
+		}
 	}
 	made, err := c.makePort(ctx, want)
 	if err == nil && want.Namespace != nil {
@@ -105,7 +111,7 @@ func (c *Conn) deleteNamed(ctx context.Context, name string) error {
 
 // ApplyPort makes a link that is there a port as wanted, and changes nothing
 // that is so already. A missing tap of ours is made; any other missing link is
-// an error (ErrLinkNotFound).
+// an error (ErrLinkNotFound), as is a missing bridge (ErrBridgeNotFound).
 func (c *Conn) ApplyPort(ctx context.Context, want PortLink) error {
 	l, err := c.link(ctx, want.Name)
 	if errors.Is(err, ErrLinkNotFound) && want.Tap != nil {
@@ -127,6 +133,13 @@ func (c *Conn) ApplyPort(ctx context.Context, want PortLink) error {
 // kernel knows a port as isolated only once it is one, and begins to forward
 // when it comes up.
 func (c *Conn) configurePort(ctx context.Context, l *link, want PortLink) error {
+	master, err := c.link(ctx, want.Bridge)
+	if errors.Is(err, ErrLinkNotFound) {
+		return ErrBridgeNotFound
+	}
+	if err != nil {
+		return err
+	}
 	if want.MTU != 0 && l.mtu != want.MTU {
 		if err := c.setLink(ctx, l.index, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(want.MTU)))); err != nil {
 			return fmt.Errorf("set MTU %d: %w", want.MTU, err)
@@ -136,10 +149,6 @@ func (c *Conn) configurePort(ctx context.Context, l *link, want PortLink) error 
 		if err := c.setBandwidth(ctx, l.index, want.Bandwidth); err != nil {
 			return err
 		}
-	}
-	master, err := c.link(ctx, want.Bridge)
-	if err != nil {
-		return err
 	}
 	if l.master == master.index && l.up && l.isolated == want.Isolated {
 		return nil

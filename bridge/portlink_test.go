@@ -283,7 +283,7 @@ func TestFailedPortLeavesNothing(t *testing.T) {
 		Guest: bridge.GuestLink{Name: "eth0", MAC: guestMAC}}
 	before := h.Run(t, "ip -o link")
 	for _, want := range []bridge.PortLink{tap, veth} {
-		if err := h.makePort(want); !errors.Is(err, bridge.ErrLinkNotFound) {
+		if err := h.makePort(want); !errors.Is(err, bridge.ErrBridgeNotFound) {
 			t.Errorf("%s joined a bridge that is not there: %v", want.Name, err)
 		}
 	}

@@ -115,11 +115,11 @@ func TestObserve(t *testing.T) {
 	}
 	want := bridge.Host{
 		Links: []bridge.Link{
-			{Name: "lo", MAC: mac("00:00:00:00:00:00")},
-			{Name: "virbr0", Kind: "bridge", Owner: dual().Owner, MAC: dual().MAC},
-			{Name: "p1", Kind: "veth", MAC: mac("52:54:00:00:00:11")},
-			{Name: "p0", Kind: "veth", Master: "virbr0", MAC: mac("52:54:00:00:00:10")},
-			{Name: "tap0", Kind: "tun", MAC: mac("52:54:00:00:00:12")},
+			{Name: "lo", MAC: mac("00:00:00:00:00:00"), MTU: 65536},
+			{Name: "virbr0", Kind: "bridge", Owner: dual().Owner, MAC: dual().MAC, MTU: 9000},
+			{Name: "p1", Kind: "veth", MAC: mac("52:54:00:00:00:11"), MTU: 1500},
+			{Name: "p0", Kind: "veth", Master: "virbr0", MAC: mac("52:54:00:00:00:10"), MTU: 1500},
+			{Name: "tap0", Kind: "tun", MAC: mac("52:54:00:00:00:12"), MTU: 1500},
 		},
 		Subnets: []bridge.Subnet{
 			subnet("203.0.113.1/32", "lo", false),

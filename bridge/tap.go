@@ -13,8 +13,8 @@ import (
 
 // Tap is how a tap is made for a virtual machine monitor to open.
 type Tap struct {
-	// User and Group may open it, beside those with CAP_NET_ADMIN; nil is
-	// nobody more.
+	// User and Group are who may open it, beside those with CAP_NET_ADMIN: of
+	// both, if both are set; everybody, if none is.
 	User, Group *uint32
 	// MultiQueue lets it be opened once for each queue; then it must be opened
 	// so (IFF_MULTI_QUEUE).

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 )
 
 // attachInterface runs attach-interface.
@@ -76,6 +78,9 @@ func newCard(in invocation) (string, error) {
 // writeSource writes the start tag and what the interface is connected to.
 func writeSource(w *strings.Builder, in invocation) error {
 	kind, source := in.values["type"], in.values["source"]
+	if in.has("portgroup") && kind != "network" {
+		return worded("--portgroup needs the type network")
+	}
 	managed := ""
 	if in.has("managed") {
 		managed = " managed='yes'"
@@ -83,7 +88,11 @@ func writeSource(w *strings.Builder, in invocation) error {
 	element := ""
 	switch kind {
 	case "network", "bridge":
-		element = fmt.Sprintf("  <source %s='%s'/>\n", kind, quoted(source))
+		group := ""
+		if name := in.values["portgroup"]; name != "" && kind == "network" {
+			group = fmt.Sprintf(" portgroup='%s'", quoted(name))
+		}
+		element = fmt.Sprintf("  <source %s='%s'%s/>\n", kind, quoted(source), group)
 	case "direct":
 		mode := in.values["source-mode"]
 		switch mode {
@@ -174,8 +183,41 @@ func (d onDomain) detach(ctx context.Context, in invocation, flags uint32) error
 		if err != nil {
 			return err
 		}
+		if flags != affectConfig {
+			if err := d.awaitGone(ctx, c); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// A running guest has to let go of a card: libvirt waits 5 s and then leaves
+// it to the guest.
+const (
+	detachPatience = 20 * time.Second
+	detachLook     = 100 * time.Millisecond
+)
+
+// awaitGone waits until the domain has the card no more.
+func (d onDomain) awaitGone(ctx context.Context, gone card) error {
+	for end := time.Now().Add(detachPatience); ; {
+		all, err := d.cards(ctx, false)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(c card) bool { return c.mac == gone.mac && c.target == gone.target }) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return worded(fmt.Sprintf("the guest has not let go of the interface within %v; it goes when the guest does", detachPatience))
+		}
+		select {
+		case <-time.After(detachLook):
+		case <-ctx.Done():
+			return errInterrupted
+		}
+	}
 }
 
 // cardToDetach finds the card that the options name: the one of its type, or

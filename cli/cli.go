@@ -28,6 +28,9 @@ type Env struct {
 	// was given.
 	Daemon func(ctx context.Context, args []string) error
 
+	// CNI is the plugin of container runtimes, and returns its exit status.
+	CNI func(ctx context.Context) int
+
 	// Version is vnetmgr's own version.
 	Version string
 }
@@ -72,6 +75,9 @@ func Main(ctx context.Context, args []string, env Env) int {
 func (sh *shell) execute(ctx context.Context, words []string) int {
 	if words[0] == daemonCommand {
 		return sh.runDaemon(ctx, words[1:])
+	}
+	if words[0] == cniCommand && len(words) == 1 {
+		return sh.runCNI(ctx)
 	}
 	todo, err := sh.parse(words)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 // Names of commands that are handled before the table is.
 const (
 	daemonCommand   = "daemon"
+	cniCommand      = "cni"
 	completeCommand = "complete"
 )
 
@@ -196,6 +197,7 @@ func commands() []*command {
 				"--socket PATH serves on PATH and PATH-ro.",
 			run: runNothing, // Main runs it
 		},
+		cniCommandRow(),
 		{
 			name: "version", summary: "show version", offline: true, run: version,
 			about: "Display the version of this program and of the daemon that it talks to.",
@@ -222,5 +224,5 @@ func commands() []*command {
 			name: completeCommand, summary: "print what may stand at the end of a command line",
 			offline: true, raw: true, hidden: true, run: complete,
 		},
-	}, domainCommands()...)
+	}, append(domainCommands(), portCommands()...)...)
 }

@@ -80,6 +80,9 @@ func (sh *shell) argument(ctx context.Context, cmd *command, before []string, ty
 	if n := len(before); n > 0 {
 		// An option that waits for its value is completed by that.
 		if o := cmd.option(strings.TrimPrefix(before[n-1], "--")); o != nil && o.kind != flagOption && isOptionWord(before[n-1]) {
+			p.words = before[:n-1]
+			_ = p.parse() // what is wrong there does not matter here
+			sh.given = p.values
 			return o.values(ctx, sh)
 		}
 	}
@@ -87,6 +90,7 @@ func (sh *shell) argument(ctx context.Context, cmd *command, before []string, ty
 	if p.parse() != nil {
 		return nil
 	}
+	sh.given = p.values
 	if name, _, inline := strings.Cut(typed, "="); inline && isOptionWord(name) {
 		return inlineValues(ctx, sh, cmd, name)
 	}

@@ -3,9 +3,13 @@ package cli
 // domainCommands are the commands on interfaces of domains: libvirt serves
 // them, not our daemon. Texts and the order of options are virsh's.
 func domainCommands() []*command {
-	domain := option{name: "domain", kind: textOption, required: true, help: "domain name, id or uuid"}
-	byMAC := option{name: "interface", kind: textOption, required: true, help: "interface device (MAC Address)"}
+	domain := option{name: "domain", kind: textOption, required: true, help: "domain name, id or uuid", complete: domainNames}
+	byMAC := option{name: "interface", kind: textOption, required: true, help: "interface device (MAC Address)", complete: interfaceNames}
 	text := func(name, help string) option { return option{name: name, kind: textOption, named: true, help: help} }
+	completed := func(o option, c completer) option {
+		o.complete = c
+		return o
+	}
 	affects := []option{
 		{name: "config", help: "affect next boot"},
 		{name: "live", help: "affect running domain"},
@@ -29,11 +33,12 @@ func domainCommands() []*command {
 				{name: "source", kind: textOption, required: true, help: "source of network interface", complete: allNetworks},
 				text("target", "target network name"), text("mac", "MAC address"),
 				text("script", "script used to bridge network interface"),
-				text("model", "model type"), text("alias", "custom alias name of interface device"),
+				completed(text("model", "model type"), cardModels), text("alias", "custom alias name of interface device"),
 			}, tuning, persistently, []option{
 				{name: "print-xml", help: "print XML document rather than attach the interface"},
 				{name: "managed", help: "libvirt will automatically detach/attach the device from/to host"},
 				text("source-mode", "mode attribute of <source/> element"),
+				text("portgroup", "portgroup of the network (not in virsh)"),
 			}),
 		},
 		{
@@ -42,7 +47,7 @@ func domainCommands() []*command {
 			options: join([]option{
 				domain,
 				{name: "type", kind: textOption, required: true, help: "network interface type", complete: interfaceTypes},
-				text("mac", "MAC address"),
+				completed(text("mac", "MAC address"), interfaceMACs),
 			}, persistently, []option{{name: "print-xml", help: "print XML document rather than detach the interface"}}),
 		},
 		{
@@ -55,7 +60,7 @@ func domainCommands() []*command {
 			about: "Set link state of a domain's virtual interface. This command wraps usage of update-device command.",
 			options: []option{
 				domain, byMAC,
-				{name: "state", kind: textOption, required: true, help: "new state of the device"},
+				{name: "state", kind: textOption, required: true, help: "new state of the device", complete: linkStates},
 				{name: "config", help: "affect next boot"},
 				{name: "print-xml", help: "print XML document rather than set the interface link state"},
 			},
@@ -66,9 +71,9 @@ func domainCommands() []*command {
 			about:   "Get network interfaces' addresses for a running domain",
 			options: []option{
 				domain,
-				text("interface", "network interface name"),
+				completed(text("interface", "network interface name"), interfaceNames),
 				{name: "full", help: "always display names and MACs of interfaces"},
-				text("source", "address source: 'lease', 'agent', or 'arp'"),
+				completed(text("source", "address source: 'lease', 'agent', or 'arp'"), addressSources),
 			},
 		},
 		{
@@ -77,7 +82,7 @@ func domainCommands() []*command {
 			options: []option{
 				domain,
 				{name: "inactive", help: "get inactive rather than running configuration"},
-				{name: "addresses", help: "show the address and name that each interface has by DHCP (not in virsh)"},
+				{name: "addresses", help: "show network, and address and name by DHCP, of each interface (not in virsh)"},
 			},
 		},
 		{
@@ -85,7 +90,7 @@ func domainCommands() []*command {
 			about: "Get network interface stats for a running domain.",
 			options: []option{
 				domain,
-				{name: "interface", kind: textOption, required: true, help: "interface device specified by name or MAC Address"},
+				{name: "interface", kind: textOption, required: true, help: "interface device specified by name or MAC Address", complete: interfaceNames},
 			},
 		},
 		{

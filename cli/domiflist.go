@@ -19,14 +19,17 @@ func domIfList(ctx context.Context, sh *shell, in invocation) error {
 	}
 	header := []string{"Interface", "Type", "Source", "Model", "MAC"}
 	if in.has("addresses") {
-		header = append(header, "Address", "Name")
+		header = append(header, "Network", "Address", "Name")
 	}
 	t := newTable(header...)
 	for _, c := range all {
 		row := []string{orDash(c.target), orDash(c.kind), orDash(c.source), orDash(c.model), orDash(c.mac)}
 		if in.has("addresses") {
+			if c.network == "" && c.kind == "bridge" {
+				c.network = d.s.networkOfBridge(ctx, c.source)
+			}
 			addrs, name := d.s.leaseOf(ctx, c)
-			row = append(row, orDash(addrs), orDash(name))
+			row = append(row, orDash(c.network), orDash(addrs), orDash(name))
 		}
 		t.add(row...)
 	}
@@ -67,6 +70,26 @@ func (s *session) leaseOf(ctx context.Context, c card) (addrs, name string) {
 		}
 	}
 	return strings.Join(all, ","), name
+}
+
+// networkOfBridge finds the active network whose bridge that is, "" if there
+// is none.
+func (s *session) networkOfBridge(ctx context.Context, bridge string) string {
+	all, err := s.listNetworks(ctx, libvirt.ConnectListNetworksActive)
+	if err != nil {
+		return ""
+	}
+	for _, n := range all {
+		var name string
+		err := s.do(ctx, "virNetworkGetBridgeName", func() (err error) {
+			name, err = s.virt.NetworkGetBridgeName(n)
+			return err
+		})
+		if err == nil && name == bridge {
+			return n.Name
+		}
+	}
+	return ""
 }
 
 // domIfAddr runs domifaddr.

@@ -65,6 +65,10 @@ func (d *fakeDaemon) answerOwn(f wire.Frame) (any, error) {
 	if d.foreign {
 		return nil, refuse(wire.CodeRPC, "Cannot find program %d version %d", f.Program, f.Version)
 	}
+	switch f.Proc {
+	case wire.OwnPortAttach, wire.OwnPortDetach, wire.OwnPortList:
+		return d.answerAttached(f)
+	}
 	if f.Proc != wire.OwnDefineLive || f.Version != wire.ProgramOwnVersion {
 		return nil, refuse(wire.CodeRPC, "unknown procedure: %d", f.Proc)
 	}

@@ -18,10 +18,12 @@ func groups() []group {
 	isDomain := func(name string) bool {
 		return strings.HasPrefix(name, "dom") || strings.HasSuffix(name, "tach-interface")
 	}
+	isPort := func(name string) bool { return strings.HasPrefix(name, "port-") }
 	return []group{
 		{"Networking", "network", isNetwork},
 		{"Interfaces of domains (by libvirt)", "domain", isDomain},
-		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) && !isDomain(name) }},
+		{"Guests without libvirt", "port", isPort},
+		{"vnetmgr itself", programName, func(name string) bool { return !isNetwork(name) && !isDomain(name) && !isPort(name) }},
 	}
 }
 

@@ -19,7 +19,8 @@ type shell struct {
 	errOut io.Writer
 	log    *logFile
 	conn   *session
-	virt   *session // to the libvirt that has the domains
+	virt   *session          // to the libvirt that has the domains
+	given  map[string]string // of the line that is being completed
 }
 
 func newShell(env Env, opts globals) *shell {

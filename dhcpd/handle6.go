@@ -170,7 +170,6 @@ func (c *conversation6) confirm() answer6 {
 	} else {
 		p.options.putStatus(iana.StatusNotOnLink, "confirm failed")
 	}
-	c.putOptions(p, c.request6, nil, "")
 	return answer6{reply: p}
 }
 

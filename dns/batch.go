@@ -129,8 +129,7 @@ func (w *waiter) handleBatch(ctx context.Context, raw syscall.RawConn, b *batch,
 		case packed != nil:
 			b.queue(packed, p)
 		case ask.from != nil:
-			to := *p
-			w.start(ctx, q, ask, to.client(), func(packed []byte) { sendTo(raw, packed, &to) })
+			w.start(ctx, q, ask, p.client(), func(l *lookup) { l.sock, l.to = raw, *p })
 		}
 	}
 	if b.answered > 0 {
@@ -143,14 +142,6 @@ func (b *batch) queue(packed []byte, to *peer) {
 	i := b.answered
 	to.fill(&b.outMsgs[i], &b.outIov[i], packed)
 	b.answered++
-}
-
-// sendTo sends one answer.
-func sendTo(raw syscall.RawConn, packed []byte, to *peer) {
-	var iov unix.Iovec
-	msgs := make([]mmsghdr, 1)
-	to.fill(&msgs[0], &iov, packed)
-	send(raw, msgs)
 }
 
 // fill makes m carry packed to p.

@@ -1,7 +1,6 @@
 package dns
 
 import (
-	"container/list"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -18,14 +17,14 @@ type cache struct {
 const (
 	cacheShards = 16
 	// entryOverhead is what an entry costs beside its key and message: the
-	// struct, its list element and map slot.
+	// struct and its map slot.
 	entryOverhead = 256
 )
 
 type cacheShard struct {
 	mu      sync.Mutex // guards all below
-	entries map[string]*list.Element
-	recent  *list.List // of *entry, the most recently used first
+	entries map[string]*entry
+	recent  entry // the ring's end: its next is the most recently used entry
 	bytes   int
 
 	evicted              uint64 // while they were live
@@ -36,12 +35,10 @@ type cacheShard struct {
 func newCache(entries, bytes int) *cache {
 	c := &cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
-		c.shards[i] = cacheShard{
-			entries:    map[string]*list.Element{},
-			recent:     list.New(),
-			maxEntries: max(1, entries/cacheShards),
-			maxBytes:   max(1, bytes/cacheShards),
-		}
+		s := &c.shards[i]
+		s.entries = map[string]*entry{}
+		s.recent.next, s.recent.prev = &s.recent, &s.recent
+		s.maxEntries, s.maxBytes = max(1, entries/cacheShards), max(1, bytes/cacheShards)
 	}
 	return c
 }
@@ -54,17 +51,17 @@ func (c *cache) get(key []byte, now time.Time) *entry {
 	s := c.shard(maphash.Bytes(c.seed, key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	el := s.entries[string(key)]
-	if el == nil {
+	e := s.entries[string(key)]
+	if e == nil {
 		return nil
 	}
-	e := el.Value.(*entry)
 	if !now.Before(e.expires) {
-		s.remove(el)
+		s.remove(e)
 		return nil
 	}
-	if s.recent.Front() != el {
-		s.recent.MoveToFront(el)
+	if s.recent.next != e {
+		e.unlink()
+		e.link(&s.recent)
 	}
 	return e
 }
@@ -81,16 +78,28 @@ func (c *cache) put(key string, e *entry) {
 	if e.size() > s.maxBytes {
 		return
 	}
-	s.entries[key] = s.recent.PushFront(e)
+	s.entries[key] = e
+	e.link(&s.recent)
 	s.bytes += e.size()
-	for s.recent.Len() > s.maxEntries || s.bytes > s.maxBytes {
-		s.remove(s.recent.Back())
+	for len(s.entries) > s.maxEntries || s.bytes > s.maxBytes {
+		s.remove(s.recent.prev)
 		s.evicted++
 	}
 }
 
-func (s *cacheShard) remove(el *list.Element) {
-	e := s.recent.Remove(el).(*entry)
+func (s *cacheShard) remove(e *entry) {
+	e.unlink()
 	delete(s.entries, e.key)
 	s.bytes -= e.size()
+}
+
+// link puts e into a ring, after another.
+func (e *entry) link(after *entry) {
+	e.prev, e.next = after, after.next
+	e.prev.next, e.next.prev = e, e
+}
+
+func (e *entry) unlink() {
+	e.prev.next, e.next.prev = e.next, e.prev
+	e.prev, e.next = nil, nil
 }

@@ -12,11 +12,14 @@ import (
 )
 
 // An entry is an upstream's answer, checked and packed so that a reply is a
-// copy of it with other TTLs. It is immutable once made, but for key.
+// copy of it with other TTLs. It is immutable once made, but for what the cache
+// notes in it.
 type entry struct {
 	key     string // in the cache
-	msg     []byte // header, question in lower case, records; no OPT
-	ttls    []int  // offsets of the TTLs in msg
+	prev    *entry // there, by use
+	next    *entry
+	msg     []byte   // header, question in lower case, records; no OPT
+	ttls    []uint16 // offsets of the TTLs in msg
 	stored  time.Time
 	expires time.Time // stored, if it must not be cached
 	// disarmed says that it was emptied because it led to a private address.
@@ -34,7 +37,7 @@ const (
 
 // size is what e costs the cache, in bytes.
 func (e *entry) size() int {
-	return len(e.key) + len(e.msg) + 8*len(e.ttls) + entryOverhead
+	return len(e.key) + len(e.msg) + 2*len(e.ttls) + entryOverhead
 }
 
 // cacheable tells whether e outlives its arrival.
@@ -61,7 +64,8 @@ func (e *entry) appendReply(r *reply, q *query, now time.Time, nxdomainOK bool) 
 	base := len(r.buf) - headerLen - len(q.raw)
 	r.buf = append(r.buf, rest...)
 	age := uint32(max(0, now.Sub(e.stored)) / time.Second)
-	for _, at := range e.ttls {
+	for _, offset := range e.ttls {
+		at := int(offset)
 		ttl := binary.BigEndian.Uint32(r.buf[base+at:])
 		binary.BigEndian.PutUint32(r.buf[base+at:], ttl-min(ttl, age))
 	}
@@ -81,6 +85,16 @@ func failed(q *query, now time.Time) *entry {
 // newEntry makes an entry of resp, an upstream's response to q that has its
 // question: records that do not belong to the question are dropped.
 func newEntry(q *query, resp []byte, now time.Time, shape *shaping) (*entry, error) {
+	if shape.key == "" {
+		if e := quickEntry(q, resp, now); e != nil {
+			return e, nil
+		}
+	}
+	return thoroughEntry(q, resp, now, shape)
+}
+
+// thoroughEntry is newEntry for whatever is in resp.
+func thoroughEntry(q *query, resp []byte, now time.Time, shape *shaping) (*entry, error) {
 	// The codec takes a message that ends early for one with less in it.
 	if _, err := ttlOffsets(resp); err != nil {
 		return nil, fmt.Errorf("parse response: %w", err)
@@ -253,20 +267,20 @@ func negativeLifetime(m *codec.Msg) time.Duration {
 
 // ttlOffsets finds the TTLs in a message; one that does not hold all that its
 // header says is an error.
-func ttlOffsets(msg []byte) ([]int, error) {
+func ttlOffsets(msg []byte) ([]uint16, error) {
 	off := skipName(msg, headerLen)
 	if off < 0 {
 		return nil, errors.New("bad question")
 	}
 	off += 4
-	var ttls []int
+	var ttls []uint16
 	for section := 6; section < headerLen; section += 2 {
 		for range binary.BigEndian.Uint16(msg[section:]) {
 			r, ok := readRR(msg, off)
 			if !ok {
 				return nil, errors.New("bad record")
 			}
-			ttls = append(ttls, r.ttlAt)
+			ttls = append(ttls, uint16(r.ttlAt))
 			off = r.end
 		}
 	}

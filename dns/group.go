@@ -94,6 +94,9 @@ func (s *server) failed(log *slog.Logger, now time.Time, err error) {
 // order returns the servers to ask, the sleeping ones last, those that skip
 // names left out.
 func (g *group) order(now time.Time, skip func(netip.AddrPort) bool) []*server {
+	if len(g.servers) == 1 && !skip(g.servers[0].addr) {
+		return g.servers
+	}
 	var awake, asleep []*server
 	for _, s := range g.servers {
 		switch {
@@ -114,20 +117,57 @@ type attempt struct {
 }
 
 // race asks the servers in turn, each when the one before has failed or is
-// late, and returns the first answer; nil if there is none in time.
-func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server, shape *shaping, q *query) *entry {
+// late, and returns the first answer; nil if there is none in time. Most often
+// the first server answers: the others cost a timer until then.
+func race(ctx context.Context, log *slog.Logger, c carrier, servers []*server, shape *shaping, q *query) *entry {
+	if len(servers) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
-	lone := len(servers) == 1
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	defer cancel()
-	late := hedge
+	first, others, late := servers[0], servers[1:], hedge
+	lone := len(others) == 0
 	if lone {
-		servers = append(servers, servers[0])
-		late = resend
+		others, late = servers, resend
 	} else if shape.Parallel {
 		late = 0
 	}
+	second := make(chan *entry, 1)
+	timer := time.AfterFunc(late, func() {
+		e := inTurn(ctx, log, c, others, shape, q)
+		if e != nil {
+			cancel() // the first has had its time
+		}
+		second <- e
+	})
+	got := tryServer(ctx, log, c, first, shape, q)
+	final := got.err == nil || lone && errors.Is(got.err, errNoAnswer)
+	if !timer.Stop() { // the others are being asked
+		if final {
+			cancel()
+		}
+		if e := <-second; !final {
+			return e
+		}
+		return got.e
+	}
+	if final || ctx.Err() != nil {
+		return got.e
+	}
+	return inTurn(ctx, log, c, others, shape, q)
+}
+
+// inTurn asks each server when the one before has failed or is late, and
+// returns the first answer; nil if there is none before ctx ends.
+func inTurn(ctx context.Context, log *slog.Logger, c carrier, servers []*server, shape *shaping, q *query) *entry {
+	ctx, cancel := context.WithCancel(ctx)
+	late := hedge
+	if shape.Parallel {
+		late = 0
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
 	outcomes := make(chan attempt, len(servers))
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -136,12 +176,12 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 		case <-next.C:
 			if started < len(servers) {
 				s := servers[started]
-				wg.Go(func() { outcomes <- tryServer(ctx, log, up, s, shape, q) })
+				wg.Go(func() { outcomes <- tryServer(ctx, log, c, s, shape, q) })
 				started++
 				next.Reset(late)
 			}
 		case got := <-outcomes:
-			if got.err == nil || (lone && errors.Is(got.err, errNoAnswer)) {
+			if got.err == nil {
 				return got.e
 			}
 			ended++
@@ -156,10 +196,10 @@ func race(ctx context.Context, log *slog.Logger, up Upstream, servers []*server,
 // tryServer asks one server and remembers how it went. An attempt that we
 // ended ourselves, another server having answered first, counts as a failure
 // only if it had its full time: it was late.
-func tryServer(ctx context.Context, log *slog.Logger, up Upstream, s *server, shape *shaping, q *query) attempt {
+func tryServer(ctx context.Context, log *slog.Logger, c carrier, s *server, shape *shaping, q *query) attempt {
 	begun := time.Now()
 	s.queries.Add(1)
-	e, err := ask(ctx, up, s.addr, shape, q)
+	e, err := ask(ctx, c, s.addr, shape, q)
 	now := time.Now()
 	switch {
 	case err == nil, errors.Is(err, errNoAnswer):

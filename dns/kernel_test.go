@@ -2,8 +2,11 @@ package dns
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -145,5 +148,39 @@ func TestMissingCapabilityIsNamed(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOneGuestsFloodIsRefusedAndAnothersQueriesAreNot(t *testing.T) {
+	b := newBridged(t)
+	b.guest.Run(t, "ip addr add 192.168.122.51/24 dev eth0") // stands for another guest
+	s := newTestServer(t, Config{Resolv: true, QueryRate: 10}, &fakeUpstream{answer: world}, "")
+	s.up.SetOwn([]netip.Addr{netip.MustParseAddr("192.168.122.1")})
+	b.serve(t, s, "192.168.122.1")
+	flood := func(ns *kerneltest.NS, from string, n int) (answered, refused int) {
+		var file strings.Builder
+		for i := range n {
+			fmt.Fprintf(&file, "n%d.%s.example A\n", i, from)
+		}
+		path := filepath.Join(t.TempDir(), "queries")
+		if err := os.WriteFile(path, []byte(file.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out := ns.Run(t, "dig -b "+from+" @192.168.122.1 +tries=1 +time=5 -f "+path)
+		return strings.Count(out, "status: NOERROR"), strings.Count(out, "status: REFUSED")
+	}
+	answered, refused := flood(b.guest, "192.168.122.50", 100)
+	if answered < 10 || refused < 20 || answered+refused != 100 {
+		t.Errorf("of 100 at once with 10 a second, %d were answered and %d refused", answered, refused)
+	}
+	limited := refused
+	if answered, refused = flood(b.guest, "192.168.122.51", 5); answered != 5 {
+		t.Errorf("another guest got %d answers of 5, %d refused", answered, refused)
+	}
+	if answered, refused = flood(b.host, "192.168.122.1", 50); answered != 50 {
+		t.Errorf("the host got %d answers of 50, %d refused", answered, refused)
+	}
+	if n := s.Stats().RateLimited; n != uint64(limited) {
+		t.Errorf("%d are counted, %d were refused", n, limited)
 	}
 }

@@ -238,11 +238,8 @@ func (p *policy) inSubnets(name []byte) bool {
 }
 
 // ours tells whether every type of a known name is answered here: it is a
-// plain name, in the network's domain, or in a local zone. Of other names
-// that the administrator gives addresses to, only those are.
+// plain name, or in a local zone. Of other names only what is known of them is:
+// the network's domain may be one that upstreams know, too.
 func (p *policy) ours(name []byte) bool {
-	if isPlain(name) || (p.domain != "" && within(name, p.domain)) {
-		return true
-	}
-	return p.route(name, 0).local
+	return isPlain(name) || p.route(name, 0).local
 }

@@ -134,14 +134,6 @@ func (q *query) parseAdditional(pkt []byte, off int) int {
 // wantsAD tells whether the client understands the AD bit (RFC 6840 §5.7).
 func (q *query) wantsAD() bool { return q.do || q.flags&flagAD != 0 }
 
-// clone returns a copy that does not use the packet's memory.
-func (q *query) clone() *query {
-	c := *q
-	c.raw = append([]byte(nil), q.raw...)
-	c.name = c.buf[:len(q.name)]
-	return &c
-}
-
 // A reply is a response under construction at the start of buf.
 type reply struct {
 	buf            []byte

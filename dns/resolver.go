@@ -45,6 +45,8 @@ type Resolver struct {
 	look  chan struct{} // asks Run to look at the files now
 
 	batches sync.Pool // of *batch, for all servers
+	lookups sync.Pool // of *lookup, likewise
+	ids     ids
 
 	mu      sync.Mutex // guards below
 	groups  map[string]*group
@@ -229,7 +231,7 @@ func (r *Resolver) join(key string, g *group, q *query) (f *flight, leader bool)
 
 // lead asks the servers and shares the answer.
 func (r *Resolver) lead(ctx context.Context, key string, f *flight, g *group, q *query) *entry {
-	e := race(ctx, r.log, r.cfg.Upstream, g.order(time.Now(), r.skips), g.shape, q)
+	e := race(ctx, r.log, carrier{r.cfg.Upstream, &r.ids}, g.order(time.Now(), r.skips), g.shape, q)
 	if e == nil {
 		r.lookNow()
 		e = failed(q, time.Now())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -118,31 +117,6 @@ func (s *Server) trace(q *query, client func() netip.Addr) {
 	if s.policy.Load().logs && len(q.name) > 0 {
 		s.log.Info("query", "addr", client(), "name", shownName(q.name), "type", codec.Type(q.qtype).String())
 	}
-}
-
-// A waiter runs the queries of one socket that wait for upstreams.
-type waiter struct {
-	s  *Server
-	wg sync.WaitGroup
-}
-
-// start forwards a copy of q in the background and hands the answer to send.
-// Beyond the client's share it answers at once, that it refuses.
-func (w *waiter) start(ctx context.Context, q *query, ask missing, client netip.Addr, send func([]byte)) {
-	if !w.s.admit(client) {
-		var r reply
-		send(w.s.limited(q, &r))
-		return
-	}
-	q = q.clone()
-	w.wg.Go(func() {
-		defer w.s.queries.leave(client)
-		var r reply
-		packed := w.s.fetch(ctx, q, &r, ask, client)
-		if ctx.Err() == nil {
-			send(packed)
-		}
-	})
 }
 
 // HostHas tells whether the host's hosts files have a name, alone or with the

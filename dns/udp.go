@@ -12,7 +12,7 @@ import (
 // it. It returns nil then, and the error if reading fails before.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	ctx, cancel := context.WithCancel(ctx)
-	w := waiter{s: s}
+	w := newWaiter(s)
 	defer w.wg.Wait()
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -49,7 +49,7 @@ func (w *waiter) servePackets(ctx context.Context, conn net.PacketConn) error {
 		if packed != nil {
 			send(packed)
 		} else if ask.from != nil {
-			w.start(ctx, &q, ask, clientOf(from), send)
+			w.start(ctx, &q, ask, clientOf(from), func(l *lookup) { l.send = send })
 		}
 	}
 }

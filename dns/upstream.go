@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	codec "github.com/miekg/dns"
@@ -89,18 +90,44 @@ func responds(resp, query []byte) bool {
 	return true
 }
 
-// upstreamQuery packs q for an upstream, with a random id. AD asks for the
-// bit in the response (RFC 6840 §5.7).
-func upstreamQuery(q *query, edns bool) ([]byte, error) {
-	b := make([]byte, headerLen, headerLen+len(q.raw)+optLen)
-	if _, err := rand.Read(b[:2]); err != nil {
-		return nil, fmt.Errorf("random id: %w", err)
+// A carrier is an Upstream with ids for its queries.
+type carrier struct {
+	Upstream
+	ids *ids
+}
+
+// ids are unpredictable numbers, read from the kernel many at a time: a system
+// call for each query would be one of the dearest things in it.
+type ids struct {
+	mu   sync.Mutex // guards all below
+	left []byte
+	buf  [512]byte
+}
+
+// put fills in the id of a query.
+func (i *ids) put(query []byte) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.left) < 2 {
+		if _, err := rand.Read(i.buf[:]); err != nil {
+			return fmt.Errorf("random id: %w", err)
+		}
+		i.left = i.buf[:]
 	}
+	copy(query[:2], i.left)
+	i.left = i.left[2:]
+	return nil
+}
+
+// upstreamQuery packs q for an upstream, but for its id. AD asks for the bit in
+// the response (RFC 6840 §5.7).
+func upstreamQuery(q *query, edns bool) []byte {
+	b := make([]byte, headerLen, headerLen+len(q.raw)+optLen)
 	binary.BigEndian.PutUint16(b[2:], flagRD|flagAD|q.flags&flagCD)
 	binary.BigEndian.PutUint16(b[4:], 1)
 	b = append(append(b, q.name...), q.raw[len(q.name):]...)
 	if !edns {
-		return b, nil
+		return b
 	}
 	b[11] = 1
 	b = append(b, 0)
@@ -111,7 +138,7 @@ func upstreamQuery(q *query, edns bool) ([]byte, error) {
 		do = ednsDO
 	}
 	b = binary.BigEndian.AppendUint32(b, do)
-	return append(b, 0, 0), nil
+	return append(b, 0, 0)
 }
 
 // errNoAnswer is for responses that another server may know better.
@@ -119,13 +146,13 @@ var errNoAnswer = errors.New("server does not answer the question")
 
 // ask sends q to one server and checks what comes back. A server that does
 // not know EDNS is asked again without (RFC 6891 §6.2.2).
-func ask(ctx context.Context, up Upstream, server netip.AddrPort, shape *shaping, q *query) (*entry, error) {
+func ask(ctx context.Context, c carrier, server netip.AddrPort, shape *shaping, q *query) (*entry, error) {
 	for _, edns := range []bool{true, false} {
-		packed, err := upstreamQuery(q, edns)
-		if err != nil {
+		packed := upstreamQuery(q, edns)
+		if err := c.ids.put(packed); err != nil {
 			return nil, err
 		}
-		resp, err := up.Exchange(ctx, server, packed)
+		resp, err := c.Exchange(ctx, server, packed)
 		if err != nil {
 			return nil, err
 		}

@@ -37,6 +37,8 @@ type Options struct {
 
 	TFTP     bool
 	TFTPRoot string
+	// TFTPFixedBlock is for boot ROMs that ask for a block size they cannot do.
+	TFTPFixedBlock bool
 
 	// Links and Addrs are what the servers are told to listen on; the plan
 	// knows whether they do.

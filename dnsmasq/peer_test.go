@@ -101,7 +101,8 @@ var upstreamRecords = map[string]string{
 	"lo.example. A": "127.0.0.1", "priv6.example. AAAA": "fd00::1", "ok.example. A": "192.168.5.6",
 	"in.ok.example. A": "10.1.1.1", "bad.example. A": "198.18.0.66", "apps.test. A": "198.18.0.5",
 	"5.1.168.192.in-addr.arpa. PTR": "leaked.example.", "8.8.8.8.in-addr.arpa. PTR": "dns.example.",
-	"plain. A": "198.18.0.9",
+	"plain. A": "198.18.0.9", "alias.example. CNAME": "pub.example.", "text.example. TXT": `"up to" "you"`,
+	"up.third.example. A": "198.18.0.7", "x.up.third.example. A": "198.18.0.8", "notthird.example. A": "198.18.0.10",
 }
 
 func upstreamAnswer(addr string, q *codec.Msg) *codec.Msg {
@@ -120,21 +121,34 @@ func upstreamAnswer(addr string, q *codec.Msg) *codec.Msg {
 		m.Answer = []codec.RR{rr}
 		return m
 	}
+	if name == "alias.example." && qtype == "A" {
+		for _, line := range []string{"alias.example. 100 IN CNAME pub.example.", "pub.example. 100 IN A 198.18.0.1"} {
+			rr, _ := codec.NewRR(line)
+			m.Answer = append(m.Answer, rr)
+		}
+		return m
+	}
 	m.Rcode = codec.RcodeNameError
 	for known := range upstreamRecords {
 		if strings.HasPrefix(known, name+" ") {
 			m.Rcode = codec.RcodeSuccess
 		}
 	}
-	soa, _ := codec.NewRR("example. 300 IN SOA ns.example. root.example. 1 2 3 4 60")
+	soa, _ := codec.NewRR(". 300 IN SOA ns.example. root.example. 1 2 3 4 60")
 	m.Ns = []codec.RR{soa}
 	return m
 }
 
 // startDnsmasq serves as libvirt has it, with the options after its lines.
 func (s side) startDnsmasq(t *testing.T, options []string) *kerneltest.Process {
+	return s.startDnsmasqAs(t, libvirtLines+strings.Join(options, "\n")+"\n", "web.test.lan")
+}
+
+// startDnsmasqAs serves by a configuration that has %[1]s for its directory. It
+// is ready when it answers for known.
+func (s side) startDnsmasqAs(t *testing.T, conf, known string) *kerneltest.Process {
 	dir := t.TempDir()
-	conf := fmt.Sprintf(libvirtLines, dir) + strings.Join(options, "\n") + "\n"
+	conf = fmt.Sprintf(conf, dir)
 	for name, text := range map[string]string{
 		"conf": conf, "hostsfile": "52:54:00:00:00:05,192.168.122.105,five\n",
 		"addnhosts": "192.168.122.7\tweb\n192.168.122.105\tfive\n", "leases": "",
@@ -150,7 +164,7 @@ func (s side) startDnsmasq(t *testing.T, options []string) *kerneltest.Process {
 			t.Fatal("dnsmasq does not take its configuration")
 		default:
 		}
-		_, err := s.query("web.test.lan", "A", 20*time.Millisecond)
+		_, err := s.query(known, "A", 20*time.Millisecond)
 		return err == nil
 	})
 	return p
@@ -158,7 +172,12 @@ func (s side) startDnsmasq(t *testing.T, options []string) *kerneltest.Process {
 
 // startOurs serves what the definition with the options is planned to.
 func (s side) startOurs(t *testing.T, options []string) func() {
-	n, _, err := xmlnet.Parse([]byte(fmt.Sprintf(definition, inNamespace(options))))
+	return s.startOursAs(t, fmt.Sprintf(definition, inNamespace(options)), dns.ResolverConfig{})
+}
+
+// startOursAs serves a definition.
+func (s side) startOursAs(t *testing.T, doc string, host dns.ResolverConfig) func() {
+	n, _, err := xmlnet.Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +202,8 @@ func (s side) startOurs(t *testing.T, options []string) func() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := hostSockets{s.host}
-	resolver := dns.NewServer(log, *p.DNS, dns.NewResolver(log, dns.ResolverConfig{Upstream: up}))
+	host.Upstream = hostSockets{s.host}
+	resolver := dns.NewServer(log, *p.DNS, dns.NewResolver(log, host))
 	resolver.SetRecords(dns.NewRecords(*p.DNS, p.Names))
 	dhcp := dhcpd.NewServer4(log, *p.DHCP4, store.Table("n"))
 	ctx, cancel := context.WithCancel(context.Background())

@@ -95,6 +95,7 @@ var options = map[string]option{
 	// The programs themselves
 	"enable-tftp":        flag(func(o *Options) { o.TFTP = true }),
 	"tftp-root":          value((*reader).tftpRoot),
+	"tftp-no-blocksize":  flag(func(o *Options) { o.TFTPFixedBlock = true }),
 	"log-queries":        optional((*reader).logQueries),
 	"log-dhcp":           flag(func(o *Options) { o.LogRequests = true }),
 	"log-debug":          asAlways(),
@@ -147,7 +148,7 @@ var refused = map[string]string{
 	"no-dhcp-interface": "leave out the definition's dhcp element", "no-dhcpv4-interface": "leave out the definition's dhcp element",
 	"no-dhcpv6-interface": "leave out the definition's dhcp element", "local-service": "only the network's guests and the host are served",
 	"tftp-secure": "files that all may read are served", "tftp-unique-root": "all guests have one root",
-	"tftp-max": whole, "tftp-mtu": whole, "tftp-no-blocksize": "clients choose the block size",
+	"tftp-max": whole, "tftp-mtu": whole,
 	"tftp-no-fail": "the root must exist", "tftp-port-range": whole, "tftp-single-port": whole, "tftp-lowercase": "file names are taken as they are",
 	"dhcp-fqdn": "guests are known by their bare names, too", "dhcp-ttl": "use local-ttl", "dhcp-generate-names": "guests name themselves",
 	"dhcp-client-update": "use dhcp-ignore-names", "dhcp-ignore-clid": "clients are known by what they say",

@@ -28,6 +28,6 @@ func waitTogether() {
 	said := false
 	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
 	if !said {
-		flag.Set("test.parallel", "10")
+		flag.Set("test.parallel", "16")
 	}
 }

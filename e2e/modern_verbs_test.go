@@ -66,6 +66,11 @@ var verbs = []string{
 	"v net-metadata lab http://example.org/b --key b --set '<q'", "v net-metadata lab http://example.org/b --key b --set '<q/>' --remove",
 	"v net-metadata lab http://example.org/b --key 'b b' --set '<q/>'",
 	"EDITOR=true v net-metadata lab http://example.org/b --key b --edit", "EDITOR='sed -i s/w=/x=/' v net-metadata lab http://example.org/b --key b --edit",
+	`v net-metadata lab http://example.org/n --key n --set '<q a="1"><r b="2">text<t/></r><o:s xmlns:o="http://example.org/o" o:c="3"><u/></o:s><v xmlns="http://example.org/v"><w/></v></q>'`,
+	"v net-metadata lab http://example.org/n", "v net-dumpxml lab --xpath //metadata",
+	`v net-metadata lab http://example.org/n --key m --set '<n:q xmlns:n="http://example.org/n" n:a="1"><n:r n:b="2"/><!-- said --></n:q>'`, "v net-metadata lab http://example.org/n", "v net-dumpxml lab",
+	`v net-metadata lab http://example.org/n --key n --set '<q xmlns="http://example.org/n"><r/></q>'`, "v net-metadata lab http://example.org/n", "v net-dumpxml lab",
+	`v net-metadata lab http://example.org/n --key n --set '<q/><r/>'`, `v net-metadata lab http://example.org/n --key n --set 'text'`, `v net-metadata lab http://example.org/n --key n --set ''`, "v net-metadata lab http://example.org/n --remove",
 	"v net-dumpxml lab", "v net-metadata lab http://example.org/b --remove", "v net-metadata lab http://example.org/b --remove", "v net-dumpxml lab",
 
 	// Editing.
@@ -130,6 +135,17 @@ var verbs = []string{
 	"v net-port-list onbridge", "v uri", "v nonsense", "v net-start", "v net-start a b", "v net-start --x a", "v net-event --timeout x --event lifecycle",
 }
 
+// ownWords are the commands that are refused as by libvirt, in other words.
+var ownWords = map[string]bool{
+	"v net-define /run/bad.xml":            true, // we say where
+	"v net-define --validate /run/odd.xml": true, // libvirt prints what its XML library says
+	"v net-create --validate /run/odd.xml": true,
+	"v net-update lab add dns-host '<host ip=\"10.44.11.300\"><hostname>z</hostname></host>'":  true, // we say what is invalid
+	"v net-update lab add ip-dhcp-host '<host mac=\"52:54:00:00:02:02\" ip=\"10.44.11.15\"/>'": true, // libvirt says (null)
+	"v net-update lab add ip-dhcp-host '<host mac=\"52:54:00:00:02:09\" ip=\"10.44.11.12\"/>'": true,
+	"v net-port-create lab --validate /run/oddport.xml":                                        true,
+}
+
 // verbFiles are the files that verbs names.
 func verbFiles() map[string]string {
 	port := func(id int, rest string) string {
@@ -154,11 +170,8 @@ func TestModernVirshSaysOfUsWhatItSaysOfLibvirt(t *testing.T) {
 		p.file(t, "/run/"+name+".xml", doc)
 	}
 	p.script(t, "ip link add other0 type bridge; ip link add pool0 type dummy; ip link add pool1 type dummy")
-	var same int
 	for _, verb := range verbs {
-		if p.same(t, verb) {
-			same++
-		}
+		p.same(t, verb, ownWords[verb])
 	}
-	t.Logf("%d commands of %d are answered as by libvirt", same, len(verbs))
+	t.Logf("%d commands", len(verbs))
 }

@@ -30,6 +30,7 @@ var moreNames = map[string][]string{
 // With -service=libvirt libvirt and dnsmasq run the networks, and what is to be
 // seen of them is the same, but for what fixtures/differences.txt lists.
 func TestFixturesLookAsTheyDid(t *testing.T) {
+	t.Parallel()
 	folders, err := filepath.Glob(fixtures + "/*/defined.xml")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no fixtures: %v", err)
@@ -130,10 +131,8 @@ func newObservedSite(t *testing.T, n *xmlnet.Network) *observedSite {
 	s.upstreams = observe.NewUpstreams(t, s.Host, s.internet)
 	s.WriteFile(t, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 kvmhost\n192.0.2.77 hostsname.example.com hostsname\n", 0o644)
 	s.Script(t, "mount -t tmpfs tmpfs /srv")
-	for _, ip := range n.IPs {
-		if ip.TFTPRoot != "" {
-			s.Script(t, observe.BootFiles(ip.TFTPRoot))
-		}
+	if root, _ := observe.TFTPRoot(n); root != "" {
+		s.Script(t, observe.BootFiles(root))
 	}
 	if *service == "libvirt" {
 		s.control = []string{"virsh", "-c", "qemu:///system"}

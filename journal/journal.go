@@ -23,16 +23,17 @@ const pace = time.Second
 
 // Journal is the file of all networks' records.
 type Journal struct {
-	db  *bolt.DB
-	max int
+	db   *bolt.DB
+	path string
+	max  int
 
 	running sync.WaitGroup
 	stop    chan struct{}
 	wake    chan struct{} // holds a token while batch is not empty
 
-	mu     sync.Mutex // guards batch and closed
-	batch  *batch
-	closed bool
+	mu    sync.Mutex // guards what follows
+	batch *batch
+	ended error // why nothing is noted any more
 }
 
 // batch is what the next transaction notes.
@@ -53,49 +54,62 @@ type note struct {
 }
 
 // Open opens the journal at path, or makes it. It keeps at most limit records:
-// then the network that has most loses its oldest.
-func Open(path string, limit int) (*Journal, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 5 * time.Second, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
+// then the network that has most loses its oldest. A file that is damaged is
+// moved aside, to path.damaged, and begun anew; damage says why.
+func Open(path string, limit int) (j *Journal, damage, err error) {
+	db, err := open(path)
+	if unreadable(err) {
+		damage = err
+		if err := os.Rename(path, path+damagedSuffix); err != nil {
+			return nil, damage, err
+		}
+		db, err = open(path)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open lease journal %s: %w", path, err)
+		return nil, damage, fmt.Errorf("open lease journal %s: %w", path, err)
 	}
-	j := &Journal{db: db, max: limit, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
+	j = &Journal{db: db, path: path, max: limit, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
 	j.running.Go(j.commit)
-	return j, nil
+	return j, damage, nil
 }
 
-// OpenOrReplace is Open; a file that cannot be read is moved aside to
-// path.damaged first. It returns why, if it did so.
-func OpenOrReplace(path string, limit int) (j *Journal, damage, err error) {
-	if j, err = Open(path, limit); err == nil || !damaged(err) {
-		return j, nil, err
-	}
-	damage = err
-	if err := os.Rename(path, path+".damaged"); err != nil {
-		return nil, damage, err
-	}
-	j, err = Open(path, limit)
-	return j, damage, err
+// open opens the file. Its list of free pages is kept in it: made anew, it
+// would be read by a goroutine that no guard can be set around.
+func open(path string) (db *bolt.DB, err error) {
+	err = guarded(func() (err error) {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: 5 * time.Second, FreelistType: bolt.FreelistMapType})
+		return err
+	})
+	return db, err
 }
 
-// damaged tells an unreadable file from one that is locked or forbidden.
-func damaged(err error) bool {
+// unreadable tells the error of a damaged file from that of one which is locked
+// or forbidden.
+func unreadable(err error) bool {
 	var path *os.PathError
-	return !errors.Is(err, bolterrors.ErrTimeout) && !errors.As(err, &path)
+	return err != nil && !errors.Is(err, bolterrors.ErrTimeout) && !errors.As(err, &path)
 }
 
 // Close notes what waits, and closes the file.
 func (j *Journal) Close() error {
-	j.mu.Lock()
-	closed := j.closed
-	j.closed = true
-	j.mu.Unlock()
-	if closed {
+	if !j.end(ErrClosed) {
 		return nil
 	}
 	close(j.stop)
 	j.running.Wait()
-	return j.db.Close()
+	return guarded(j.db.Close)
+}
+
+// end has all calls fail with err from now on, and tells whether they did not
+// before.
+func (j *Journal) end(err error) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended != nil && err != ErrClosed || j.ended == ErrClosed {
+		return false
+	}
+	j.ended = err
+	return true
 }
 
 // Note writes down changes of a network's leases and waits until they are on
@@ -107,15 +121,20 @@ func (j *Journal) Note(ctx context.Context, network string, changes []lease.Chan
 // Reconcile is Note for a moment at which all leases of a network are known:
 // what began or ended while nobody looked is mended.
 func (j *Journal) Reconcile(ctx context.Context, network string, leases []lease.Lease) error {
+	if len(leases) == 0 {
+		if known, err := j.Query(network, Filter{Max: 1}); err != nil || len(known) == 0 {
+			return err // nothing to write: most networks that start are new
+		}
+	}
 	return j.add(ctx, note{network: network, whole: true, leases: leases, at: time.Now()})
 }
 
 // add puts n in the next batch and waits for it.
 func (j *Journal) add(ctx context.Context, n note) error {
 	j.mu.Lock()
-	if j.closed {
+	if err := j.ended; err != nil {
 		j.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	if j.batch == nil {
 		j.batch = &batch{done: make(chan struct{})}
@@ -158,16 +177,7 @@ func (j *Journal) write() {
 	if b == nil {
 		return
 	}
-	b.err = j.db.Update(func(tx *bolt.Tx) error {
-		w := writer{tx: tx}
-		for _, n := range b.notes {
-			if err := w.note(n); err != nil {
-				return err
-			}
-		}
-		return w.trim(j.max)
-	})
-	if b.err != nil {
+	if b.err = j.transact(j.db.Update, func(tx *bolt.Tx) error { return noteAll(tx, b.notes, j.max) }); b.err != nil {
 		b.err = fmt.Errorf("write lease journal: %w", b.err)
 	}
 	close(b.done)

@@ -1,9 +1,11 @@
 package journal_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -29,9 +31,9 @@ var (
 
 func open(t *testing.T, path string, limit int) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(path, limit)
-	if err != nil {
-		t.Fatal(err)
+	j, damage, err := journal.Open(path, limit)
+	if err != nil || damage != nil {
+		t.Fatal(damage, err)
 	}
 	t.Cleanup(func() { j.Close() })
 	return j
@@ -213,7 +215,7 @@ func TestDamagedFileIsMovedAside(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 8192), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, damage, err := journal.OpenOrReplace(path, 10)
+	j, damage, err := journal.Open(path, 10)
 	if err != nil || damage == nil {
 		t.Fatalf("damage %v, error %v", damage, err)
 	}
@@ -229,7 +231,7 @@ func TestFileThatMayNotBeOpenedStays(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := journal.OpenOrReplace(path, 10); err == nil {
+	if _, _, err := journal.Open(path, 10); err == nil {
 		t.Error("a directory was opened")
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -245,4 +247,71 @@ func TestClosedJournalSaysSo(t *testing.T) {
 	if err := j.Note(context.Background(), "default", nil); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Whatever became of the file on disk, it is opened or begun anew, and what
+// cannot be read of it ends nothing but this history.
+func TestNoDamageEndsTheProgram(t *testing.T) {
+	whole := wholeFile(t)
+	random := rand.New(rand.NewPCG(7, 7))
+	for i := range 150 {
+		data := bytes.Clone(whole)
+		if i%3 == 0 {
+			data = data[:random.IntN(len(data))]
+		} else {
+			at := random.IntN(len(data) - 64)
+			for k := range 1 + random.IntN(64) {
+				data[at+k] = byte(random.Uint32())
+			}
+		}
+		path := filepath.Join(t.TempDir(), "journal.db")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		use(t, path)
+		use(t, path)
+	}
+}
+
+// wholeFile is a journal with records of some networks.
+func wholeFile(t *testing.T) []byte {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path, 1000)
+	for _, network := range []string{"default", "other"} {
+		var all []lease.Change
+		for i := range 200 {
+			l := leaseOf(net.HardwareAddr{2, 0, 0, 0, 0, byte(i)}, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), noon.Add(time.Duration(i)*time.Minute))
+			all = append(all, change(lease.Added, l))
+		}
+		note(t, j, network, all...)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// use opens a journal that may be damaged, and writes, reads and closes it.
+func use(t *testing.T, path string) {
+	j, _, err := journal.Open(path, 300)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for _, network := range []string{"default", "other"} {
+		j.Query(network, journal.Filter{})
+	}
+	err = j.Note(ctx, "default", []lease.Change{change(lease.Added, leaseOf(macA, ten, noon))})
+	if err != nil && !errors.Is(err, journal.ErrDamaged) {
+		t.Logf("note: %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Fatal("the journal hangs")
+	}
+	j.Close()
 }

@@ -40,12 +40,22 @@ func (f *Filter) wants(r *Record) bool {
 // that has none, or is not known, is no error.
 func (j *Journal) Query(network string, f Filter) ([]Record, error) {
 	var found []Record
-	err := j.db.View(func(tx *bolt.Tx) error {
+	j.mu.Lock()
+	ended := j.ended
+	j.mu.Unlock()
+	if ended != nil {
+		return nil, ended
+	}
+	err := j.transact(j.db.View, func(tx *bolt.Tx) error {
 		b := tx.Bucket([]byte(network))
 		if b == nil {
 			return nil
 		}
-		c := b.Bucket(recordsBucket).Cursor()
+		records := b.Bucket(recordsBucket)
+		if records == nil {
+			return fmt.Errorf("%w: %s has no records", ErrDamaged, network)
+		}
+		c := records.Cursor()
 		for key, value := c.Last(); key != nil && (f.Max == 0 || len(found) < f.Max); key, value = c.Prev() {
 			r, err := parseRecord(network, key, value)
 			if err != nil {

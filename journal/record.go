@@ -99,7 +99,7 @@ func (r *Record) value() []byte {
 // parseRecord reads what key and value store.
 func parseRecord(network string, key, value []byte) (Record, error) {
 	if len(key) != keySize || len(value) < 13 {
-		return Record{}, fmt.Errorf("read lease journal of %s: record %x is damaged", network, key)
+		return Record{}, fmt.Errorf("%w: record %x of %s", ErrDamaged, key, network)
 	}
 	r := Record{
 		Network: network, End: End(value[0]), IAID: binary.BigEndian.Uint32(value[9:]),
@@ -114,7 +114,7 @@ func parseRecord(network string, key, value []byte) (Record, error) {
 	for i := range fields {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > uint64(len(rest)-size) {
-			return Record{}, fmt.Errorf("read lease journal of %s: record %x is damaged", network, key)
+			return Record{}, fmt.Errorf("%w: record %x of %s", ErrDamaged, key, network)
 		}
 		if n > 0 {
 			fields[i] = bytes.Clone(rest[size : size+int(n)])

@@ -26,6 +26,17 @@ type writer struct {
 	tx *bolt.Tx
 }
 
+// noteAll writes down notes, and leaves limit records at most.
+func noteAll(tx *bolt.Tx, notes []note, limit int) error {
+	w := writer{tx: tx}
+	for _, n := range notes {
+		if err := w.note(n); err != nil {
+			return err
+		}
+	}
+	return w.trim(limit)
+}
+
 // log is one network's part of the file.
 type log struct {
 	network string

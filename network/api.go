@@ -64,6 +64,7 @@ var (
 	ErrInvalidArg       = errors.New("invalid argument")          // 8
 	ErrSystem           = errors.New("system error")              // 38
 	ErrHook             = errors.New("hook script failed")        // 70
+	ErrService          = errors.New("error from service")        // 89
 	ErrInvalidMAC       = errors.New("invalid MAC address")       // 44
 	ErrNoPort           = errors.New("network port not found")    // 107
 	ErrPortExists       = errors.New("network port exists")       // 106

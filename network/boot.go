@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/tftp"
@@ -17,7 +18,7 @@ func (w *wanted) bootFiles() {
 	}
 	w.next.tftp = make(map[string]*tftp.Server)
 	for _, addr := range cfg.Addrs {
-		key := "TFTP " + addr.String() + " " + cfg.Root
+		key := fmt.Sprintf("TFTP %s %s %t", addr, cfg.Root, cfg.FixedBlock)
 		srv := w.have.tftp[key]
 		if srv == nil {
 			srv = tftp.NewServer(w.m.log, *cfg)
@@ -25,7 +26,7 @@ func (w *wanted) bootFiles() {
 		w.next.tftp[key] = srv
 		w.add(key, func() (server, error) {
 			if err := tftp.CheckRoot(cfg.Root); err != nil {
-				return server{}, err
+				return server{}, &Error{Kind: ErrInternal, Text: err.Error()}
 			}
 			c, err := w.m.host.ListenTFTP(cfg.Link, addr)
 			if err != nil {

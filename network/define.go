@@ -36,8 +36,14 @@ func (m *Manager) parse(doc []byte, validate bool) (*xmlnet.Network, error) {
 }
 
 // clash finds the network that n redefines, if any, and refuses one that has
-// the name or the UUID of another.
+// the bridge, the name or the UUID of another. Any number of networks may name
+// a bridge that is not theirs.
 func (m *Manager) clash(n *xmlnet.Network) (*entry, error) {
+	if n.Forward.Mode.OwnBridge() && n.Bridge.Name != "" { // libvirt looks at this first
+		if other := m.holder(n.Bridge.Name, m.find(n.Name)); other != nil {
+			return nil, &xmlnet.Error{Kind: xmlnet.InternalError, Text: fmt.Sprintf("bridge name '%s' already in use.", n.Bridge.Name)}
+		}
+	}
 	if e := m.byID[n.UUID]; e != nil && !n.UUID.IsZero() {
 		if have := e.ref(); have.Name != n.Name {
 			return nil, &Error{Kind: ErrOperationFailed, Text: fmt.Sprintf("network '%s' is already defined with uuid %s", have.Name, have.UUID)}
@@ -71,17 +77,7 @@ func (m *Manager) complete(ctx context.Context, n *xmlnet.Network, old *entry) e
 	for _, l := range host.Links {
 		links[l.Name] = true
 	}
-	err = n.Complete(func(name string) bool { return links[name] || m.holder(name, nil) != nil })
-	if err != nil {
-		return err
-	}
-	if !n.Forward.Mode.OwnBridge() {
-		return nil // any number of networks may name a bridge of the host
-	}
-	if other := m.holder(n.Bridge.Name, old); other != nil {
-		return &xmlnet.Error{Kind: xmlnet.InternalError, Text: fmt.Sprintf("bridge name '%s' already in use by network '%s'.", n.Bridge.Name, other.ref().Name)}
-	}
-	return nil
+	return n.Complete(func(name string) bool { return links[name] || m.holder(name, nil) != nil })
 }
 
 // holder returns the network other than self that has a bridge name.

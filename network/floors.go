@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/plan"
@@ -36,7 +37,8 @@ func floorOf(p *port.Port) bridge.Floor {
 	}
 }
 
-// floorsChanged is applyFloors after the ports of n, which is active, changed.
+// floorsChanged is applyFloors after the ports of n, which is active, changed;
+// the network's file says so too.
 func (m *Manager) floorsChanged(n *xmlnet.Network, ports *ports) error {
 	m.mu.RLock()
 	e := m.byID[n.UUID]
@@ -46,7 +48,7 @@ func (m *Manager) floorsChanged(n *xmlnet.Network, ports *ports) error {
 	}
 	p := e.plan
 	m.mu.RUnlock()
-	return m.applyFloors(m.ctx, p, ports)
+	return errors.Join(m.applyFloors(m.ctx, p, ports), ports.storeFloors())
 }
 
 // adoptFloors is applyFloors for an active network, which stays so if it

@@ -42,6 +42,9 @@ func (m *Manager) healRules(ctx context.Context) {
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil && ctx.Err() == nil {
 		m.log.Error("put rules back", "err", err)
 	}
+	if err := m.applyGuards(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error("put rules of ports back", "err", err)
+	}
 }
 
 // forwards tells whether an active network needs the host to forward; m.change
@@ -53,19 +56,6 @@ func (m *Manager) forwards() bool {
 		}
 	}
 	return false
-}
-
-// warnDroppers says whose rules will drop what the network's guests send and
-// get: a packet must be accepted by every table, and ours can't overrule.
-func (m *Manager) warnDroppers(ctx context.Context, name string) {
-	droppers, err := m.host.Droppers(ctx)
-	if err != nil {
-		m.log.Warn("look for rules that drop forwarded packets", "network", name, "err", err)
-		return
-	}
-	for _, chain := range droppers {
-		m.log.Warn("another program's rules drop what they do not accept; guests may not reach the outside", "network", name, "chain", chain)
-	}
 }
 
 // healLinks puts back our bridge that the event is about, or every one if it
@@ -93,4 +83,5 @@ func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {
 		m.adoptFloors(ctx, e)
 		m.adoptRegistration(ctx, e)
 	}
+	m.healAttached(ctx, event)
 }

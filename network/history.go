@@ -18,7 +18,7 @@ func (m *Manager) openJournal() (err error) {
 		return nil
 	}
 	var damage error
-	if m.journal, damage, err = journal.OpenOrReplace(m.cfg.JournalFile, m.cfg.JournalRecords); damage != nil {
+	if m.journal, damage, err = journal.Open(m.cfg.JournalFile, m.cfg.JournalRecords); damage != nil {
 		m.log.Error("lease history is damaged: begun anew", "file", m.cfg.JournalFile, "err", damage)
 	}
 	return err

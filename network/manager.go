@@ -45,12 +45,20 @@ type Config struct {
 	// QueryRate is how many DNS queries a second one guest may have forwarded,
 	// 0 for any number.
 	QueryRate int
+	// NetnsEtc is where ip-netns(8) has files for namespaces, "/etc/netns"; "" is
+	// nowhere.
+	NetnsEtc string
+	// Virtnetworkd says that Dir is also libvirt's network daemon's, which may
+	// have used it until now: what it left running is taken over.
+	Virtnetworkd bool
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
 	// RegisterDomains has systemd-resolved, where it runs, ask every network's
 	// resolver for the network's names.
 	RegisterDomains bool
+	// AdmitGuests has Docker's and ufw's rules let guests through.
+	AdmitGuests bool
 }
 
 // Manager holds every network and is the only one to change the host.
@@ -76,6 +84,8 @@ type Manager struct {
 	// as well.
 	mu   sync.RWMutex
 	byID map[xmlnet.UUID]*entry
+	// attached is replaced whole.
+	attached attachments
 
 	leases *lease.Store // set by Run
 	duid   []byte       // set by Run
@@ -231,6 +241,7 @@ func (m *Manager) add(n *xmlnet.Network) *entry {
 // forget drops a network that is neither defined nor active, with its leases.
 func (m *Manager) forget(e *entry) error {
 	defer m.portsChanged(e.current())
+	dropErr := m.dropAttached(m.ctx, e)
 	ref, bridge := e.ref(), ""
 	if n := e.current(); n.Forward.Mode.OwnBridge() {
 		bridge = n.Bridge.Name // a bridge that is only named may be another network's
@@ -238,5 +249,5 @@ func (m *Manager) forget(e *entry) error {
 	m.mu.Lock()
 	delete(m.byID, ref.UUID)
 	m.mu.Unlock()
-	return errors.Join(m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
+	return errors.Join(dropErr, m.leases.Drop(ref.UUID.String()), m.removeStatus(bridge))
 }

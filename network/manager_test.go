@@ -77,6 +77,17 @@ func (h nsHost) ApplyRules(ctx context.Context, want nat.Ruleset) (err error) {
 	return err
 }
 
+func (h nsHost) MakePort(ctx context.Context, want bridge.PortLink) (err error) {
+	h.calling("MakePort")
+	h.ns.Do(func() { err = h.Host.MakePort(ctx, want) })
+	return err
+}
+
+func (h nsHost) ApplyPort(ctx context.Context, want bridge.PortLink) (err error) {
+	h.ns.Do(func() { err = h.Host.ApplyPort(ctx, want) })
+	return err
+}
+
 func (h nsHost) ListenDHCP4(link string, server netip.Addr) (c *dhcpd.Conn4, err error) {
 	h.ns.Do(func() { c, err = h.Host.ListenDHCP4(link, server) })
 	return c, err
@@ -90,6 +101,11 @@ func (h nsHost) ListenDNS(link string, addr netip.Addr) (udp net.PacketConn, tcp
 
 func (h nsHost) RulesChanged(ctx context.Context) (c <-chan struct{}, err error) {
 	h.ns.Do(func() { c, err = h.Host.RulesChanged(ctx) })
+	return c, err
+}
+
+func (h nsHost) OthersChanged(ctx context.Context) (c <-chan struct{}, err error) {
+	h.ns.Do(func() { c, err = h.Host.OthersChanged(ctx) })
 	return c, err
 }
 
@@ -109,6 +125,7 @@ type site struct {
 	*Manager
 	stop    func()
 	calling func(method string) // as nsHost has it, if not nil
+	wrap    func(Host) Host     // what the Manager sees of the host, if not nil
 }
 
 func newSite(t *testing.T) *site {
@@ -124,19 +141,26 @@ func (s *site) start() {
 	if s.calling != nil {
 		host.calling = s.calling
 	}
-	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), host, Config{
-		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run")},
+	var seen Host = host
+	if s.wrap != nil {
+		seen = s.wrap(host)
+	}
+	s.Manager = New(slog.New(slog.NewTextHandler(testWriter{s.t}, nil)), seen, Config{
+		Dir:       state.Dir{Config: filepath.Join(s.dir, "networks"), Run: filepath.Join(s.dir, "run"), Attached: filepath.Join(s.dir, "attached")},
 		LeaseFile: filepath.Join(s.dir, "leases.db"),
 
 		JournalFile: filepath.Join(s.dir, "history.db"), JournalRecords: 1000,
+
 		StatusDir:  filepath.Join(s.dir, "dnsmasq"),
 		ResolvConf: filepath.Join(s.dir, "resolv.conf"),
 		Hosts:      filepath.Join(s.dir, "hosts"),
 		Sysfs:      filepath.Join(s.dir, "sys"),
 		Hook:       filepath.Join(s.dir, "hooks", "network"),
 		SystemBus:  s.bus,
+		NetnsEtc:   filepath.Join(s.dir, "netns"),
 
 		RegisterDomains: s.register,
+		AdmitGuests:     true,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

@@ -154,11 +154,14 @@ func (m *Manager) SetPortBandwidth(id, portID xmlnet.UUID, to *xmlnet.Bandwidth)
 	if err := a.ports.retune(a.n, portID, to); err != nil {
 		return err
 	}
-	return errors.Join(m.floorsChanged(a.n, a.ports), a.ports.flush(portID))
+	return errors.Join(m.floorsChanged(a.n, a.ports), a.ports.flush(portID), m.retuneAttached(portID, to))
 }
 
-// DeletePort removes a port (ErrNoPort).
+// DeletePort removes a port (ErrNoPort); one that Attach made is detached.
 func (m *Manager) DeletePort(id, portID xmlnet.UUID) error {
+	if a := m.attachedNow()[portID]; a != nil && a.Network == id {
+		return m.Detach(m.ctx, id, portID)
+	}
 	a, err := m.withPort(id, portID)
 	if err != nil {
 		return err

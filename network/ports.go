@@ -3,6 +3,7 @@ package network
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -21,9 +22,10 @@ type ports struct {
 	dir     state.Dir
 	network string // its name
 
-	// files is held while one port's file is written, floors while the kernel
-	// is told of one. mu is taken inside them.
+	// files is held while one port's file or the network's is written, floors
+	// while the kernel is told of one. mu is taken inside them.
 	files, floors sync.Mutex
+	stored        *xmlnet.Network // the active definition on disk; guarded by files
 
 	mu     sync.Mutex                 // guards what follows, for moments
 	closed bool                       // the network was stopped
@@ -36,7 +38,7 @@ type ports struct {
 // noPorts are those of a network that has just been started. What an earlier
 // life of it left is removed.
 func (m *Manager) noPorts(n *xmlnet.Network) *ports {
-	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
 	p.follow(m.guestPorts(n))
 	if err := m.cfg.Dir.RemovePorts(n.Name); err != nil {
 		m.log.Error("remove the ports of an earlier life", "network", n.Name, "err", err)
@@ -47,7 +49,7 @@ func (m *Manager) noPorts(n *xmlnet.Network) *ports {
 
 // loadPorts are the ports that an active network had when the daemon last ran.
 func (m *Manager) loadPorts(n *xmlnet.Network) *ports {
-	p := &ports{dir: m.cfg.Dir, network: n.Name, byID: make(map[xmlnet.UUID]*port.Port)}
+	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
 	p.follow(m.guestPorts(n))
 	found, err := m.cfg.Dir.Ports(n.Name)
 	if err != nil {
@@ -142,6 +144,34 @@ func (p *ports) flush(id xmlnet.UUID) error {
 		return p.dir.RemovePort(p.network, id)
 	}
 	return p.dir.SavePort(p.network, now)
+}
+
+// store makes n the active definition on disk, beside what the ports were
+// promised.
+func (p *ports) store(n *xmlnet.Network) error {
+	p.files.Lock()
+	defer p.files.Unlock()
+	p.stored = n
+	return p.save()
+}
+
+// storeFloors writes what the ports were promised.
+func (p *ports) storeFloors() error {
+	p.files.Lock()
+	defer p.files.Unlock()
+	return p.save()
+}
+
+// save writes the network's file; p.files is held.
+func (p *ports) save() error {
+	p.mu.Lock()
+	pool, closed := p.pool, p.closed
+	pool.ClassIDs = maps.Clone(pool.ClassIDs)
+	p.mu.Unlock()
+	if closed {
+		return nil // the network is not active any more
+	}
+	return p.dir.SaveActive(p.stored, pool)
 }
 
 // close forgets all ports: the network stops.

@@ -13,10 +13,10 @@ import (
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
-// makePlan is plan.Make, with the domain of every network registered if the
+// planDefined is plan.Make, with the domain of every network registered if the
 // settings say so. As libvirt demands of a registered domain it is then local
 // to the network: the host's resolver would only ask us again.
-func (m *Manager) makePlan(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) {
+func (m *Manager) planDefined(n *xmlnet.Network, have bridge.Host) (*plan.Plan, error) {
 	if !m.cfg.RegisterDomains || n.Domain.Register == xmlnet.Yes {
 		return plan.Make(n, have)
 	}

@@ -44,7 +44,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Dir.SaveActive(n); err != nil {
+	if err := e.ports.store(n); err != nil {
 		return err
 	}
 	before := e.kept
@@ -56,7 +56,9 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	m.mu.Lock()
 	e.live, e.plan = n, p
 	m.mu.Unlock()
+	m.reattach(ctx, e)
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 
@@ -92,7 +94,7 @@ func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
 		m.applyFloors(ctx, e.plan, e.ports),
 		m.changeZone(ctx, p, e.plan),
 		m.changeRegistration(ctx, e, p, e.plan),
-		m.cfg.Dir.SaveActive(e.live))
+		e.ports.store(e.live))
 }
 
 // rulesetWith is that of all active networks, with p in place of e's plan.

@@ -45,6 +45,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error { m.followResolved(ctx); return nil })
+	group.Go(func() error { return m.followOthers(ctx) })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -74,8 +75,14 @@ func (m *Manager) boot(ctx context.Context, fresh bool) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
+	if m.cfg.Virtnetworkd {
+		m.takeOver(ctx)
+	}
 	if err := m.adopt(ctx); err != nil {
 		return err
+	}
+	if m.cfg.Virtnetworkd {
+		m.endTakeOver(ctx)
 	}
 	if fresh {
 		if err := m.defineDefault(ctx); err != nil {
@@ -121,6 +128,7 @@ func (m *Manager) load(ctx context.Context) error {
 		e.live, e.ports = n, ports
 		m.mu.Unlock()
 	}
+	m.loadAttached(ctx)
 	return nil
 }
 
@@ -177,6 +185,9 @@ func (m *Manager) adopt(ctx context.Context) error {
 	if err := m.host.ApplyRules(ctx, m.ruleset(nil)); err != nil {
 		m.log.Error("apply rules", "err", err)
 	}
+	if err := m.applyGuards(ctx); err != nil {
+		m.log.Error("guard ports", "err", err)
+	}
 	for _, e := range m.byID {
 		if e.live == nil {
 			continue
@@ -191,9 +202,11 @@ func (m *Manager) adopt(ctx context.Context) error {
 		e.services = services
 		m.mu.Unlock()
 		m.adoptRegistration(ctx, e)
+		m.reattach(ctx, e)
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 

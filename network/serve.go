@@ -31,6 +31,7 @@ func (w *wanted) all() {
 	w.advertisements()
 	w.bootFiles()
 	w.leaseFile()
+	w.follow("addresses of attached links", func(ctx context.Context) { w.m.followAttached(ctx, w.log, w.e) })
 	w.history()
 	w.neighbours()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/nat"
 	"github.com/vnetmgr/vnetmgr/plan"
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -86,7 +87,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Dir.SaveActive(n); err != nil {
+	if err := m.cfg.Dir.SaveActive(n, port.PoolState{}); err != nil {
 		return err
 	}
 	services, err := m.bringUp(ctx, e, n, p)
@@ -98,20 +99,23 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	e.live, e.plan, e.services, e.ports = n, p, services, ports
 	m.byID[n.UUID] = e
 	m.mu.Unlock()
+	m.reattach(context.WithoutCancel(ctx), e)
 	m.tellOwnAddrs()
 	m.log.Info("network started", "network", n.Name, "link", p.Link())
-	if p.Forwards() {
-		m.warnDroppers(ctx, n.Name)
-	}
+	m.warnDroppers(ctx, n.Name, p, m.admitGuests(ctx))
 	return nil
 }
 
 // bringUp applies p and starts its servers; on failure it applies the state
 // without it. No guest is on the bridge before the rules are.
 func (m *Manager) bringUp(ctx context.Context, e *entry, n *xmlnet.Network, p *plan.Plan) (*services, error) {
+	hadStatus := m.hasStatus(n.Bridge.Name)
 	s, err := m.build(ctx, e, n, p)
 	if err == nil {
 		return s, nil
+	}
+	if !hadStatus && n.Forward.Mode.OwnBridge() {
+		err = errors.Join(err, m.removeStatus(n.Bridge.Name))
 	}
 	// The client may be gone by now, and its context with it.
 	ctx = context.WithoutCancel(ctx)
@@ -217,8 +221,9 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	e.live, e.plan, e.services, e.ports, e.registered, e.kept = nil, nil, nil, nil, 0, nil
 	m.mu.Unlock()
 	m.portsChanged(n)
-	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)))
+	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)), m.applyGuards(ctx))
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
 	m.hookStopped(n)
 	return errors.Join(errs...)

@@ -27,6 +27,12 @@ func (m *Manager) writeStatus(ctx context.Context, log *slog.Logger, e *entry, p
 	}
 }
 
+// hasStatus tells whether there is such a file.
+func (m *Manager) hasStatus(bridge string) bool {
+	_, err := os.Stat(m.statusPath(bridge))
+	return err == nil
+}
+
 // removeStatus removes the lease file of a network that is gone.
 func (m *Manager) removeStatus(bridge string) error {
 	if m.cfg.StatusDir == "" || bridge == "" {

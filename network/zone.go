@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vnetmgr/vnetmgr/firewalld"
+	"github.com/vnetmgr/vnetmgr/internal/systembus"
 	"github.com/vnetmgr/vnetmgr/plan"
 )
 
@@ -17,6 +18,10 @@ func (m *Manager) applyZone(ctx context.Context, p *plan.Plan) error {
 	err := m.firewalld.Apply(ctx, *p.Zone)
 	if errors.Is(err, firewalld.ErrInactive) {
 		return &Error{Kind: ErrInternal, Text: fmt.Sprintf("zone %s requested for bridge %s but firewalld is not active", p.Zone.Zone, p.Zone.Link)}
+	}
+	var said *systembus.Error
+	if errors.As(err, &said) { // as glib words it for libvirt
+		return &Error{Kind: ErrService, Text: fmt.Sprintf("GDBus.Error:%s: %s", said.Name, said.Text)}
 	}
 	return err
 }

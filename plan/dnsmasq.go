@@ -8,7 +8,6 @@ import (
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/dnsmasq"
-	"github.com/vnetmgr/vnetmgr/tftp"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -86,14 +85,9 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DHCP6 != nil {
 		addToDHCP6(o, p.DHCP6)
 	}
-	if o.TFTPRoot != "" && (o.TFTP || p.TFTP != nil) {
-		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
-	}
+	addToTFTP(n, o, p)
 	if o.NoDNS {
 		p.DNS, p.Names = nil, nil
-	}
-	if (o.TFTP || p.TFTP != nil) && o.TFTPRoot != "" {
-		p.TFTP = &tftp.Config{Link: n.Bridge.Name, Addrs: addrs(n), Root: o.TFTPRoot}
 	}
 	if p.DNS != nil {
 		addToDNS(n, o, p.DNS)

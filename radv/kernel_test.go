@@ -143,7 +143,7 @@ Retransmit time           :  unspecified (0x00000000)
  MTU                      :         1500 bytes (valid)
  Source link-layer address: 52:54:00:11:22:33
  Recursive DNS server     : fe80::5054:ff:fe11:2233
-  DNS server lifetime     :     infinite (0xffffffff)
+  DNS server lifetime     :         7200 (0x00001c20) seconds
  from fe80::5054:ff:fe11:2233
 `},
 		{"stateless and isolated", quiet, `
@@ -169,7 +169,7 @@ Retransmit time           :  unspecified (0x00000000)
  MTU                      :         1400 bytes (valid)
  Source link-layer address: 52:54:00:11:22:33
  DNS search list          : example.test corp.test
-  DNS search list lifetime:     infinite (0xffffffff)
+  DNS search list lifetime:         3600 (0x00000e10) seconds
  from fe80::5054:ff:fe11:2233
 `},
 	} {

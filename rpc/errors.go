@@ -36,6 +36,7 @@ var prefixes = map[wire.Code]string{
 	wire.CodeNoMetadata:           "metadata not found: ",
 	wire.CodePortExists:           "network port ",
 	wire.CodeNoPort:               "network port not found: ",
+	wire.CodeService:              "error from service: ",
 	wire.CodeXMLInvalidSchema:     "XML document failed to validate against schema: ",
 }
 
@@ -52,6 +53,7 @@ var networkCodes = []struct {
 	{network.ErrInvalidArg, wire.CodeInvalidArg},
 	{network.ErrSystem, wire.CodeSystemError},
 	{network.ErrHook, wire.CodeHookFailed},
+	{network.ErrService, wire.CodeService},
 	{network.ErrInvalidMAC, wire.CodeInvalidMAC},
 	{network.ErrNoMetadata, wire.CodeNoMetadata},
 	{network.ErrPortExists, wire.CodePortExists},

@@ -30,6 +30,9 @@ func ownProcedures() procedures {
 		wire.OwnDefineLive: handle(writing("DEFINE_LIVE"), (*client).defineLive),
 		wire.OwnAdopt:      handle(writing("ADOPT"), (*client).adopt),
 		wire.OwnRelease:    handle(writing("RELEASE"), (*client).release),
+		wire.OwnPortAttach: handle(writing("PORT_ATTACH"), (*client).portAttach),
+		wire.OwnPortDetach: handle(writing("PORT_DETACH"), (*client).portDetach),
+		wire.OwnPortList:   handle(reading, (*client).portList),
 		wire.OwnHistory:    handle(reading, (*client).history),
 
 		wire.OwnListAttached:   handle(reading, (*client).listAttached),

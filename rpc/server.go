@@ -73,6 +73,10 @@ type Options struct {
 	// known.
 	History func(id xmlnet.UUID, f journal.Filter) ([]journal.Record, error)
 
+	// Attachments are guests' links that are ports without libvirt; nil for
+	// none.
+	Attachments Attachments
+
 	AuthTimeout  time.Duration // from connecting to being authenticated (10 s)
 	WriteTimeout time.Duration // for a client to take one frame (30 s)
 

@@ -5,9 +5,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -51,16 +56,40 @@ func (d Dir) readActive(name string) (*xmlnet.Network, error) {
 	return n, nil
 }
 
-// SaveActive records that n is active. The file has the form of libvirt's
-// status files.
-func (d Dir) SaveActive(n *xmlnet.Network) error {
+// SaveActive records that n is active, and what its ports were promised. The
+// file has the form of libvirt's status files, so that virtnetworkd can go on
+// with it.
+func (d Dir) SaveActive(n *xmlnet.Network, ports port.PoolState) error {
 	var b bytes.Buffer
-	b.WriteString("<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n")
+	fmt.Fprintf(&b, "<networkstatus>\n  <class_id bitmap='%s'/>\n  <floor sum='%d'/>\n", classBitmap(ports.ClassIDs), ports.FloorSum)
 	// Not indented, as text nodes must come back as they were, and inactive: the
 	// devices that a pf stands for are looked up again.
 	b.Write(n.Format(xmlnet.FormatOptions{Inactive: true}))
 	b.WriteString("</networkstatus>\n")
 	return writeFile(d.active(n.Name), b.Bytes(), 0o600)
+}
+
+// classBitmap lists the traffic classes in use, of which 0 to 2 always are, as
+// libvirt writes bitmaps: "0-3,5".
+func classBitmap(ids map[uint32]bool) string {
+	used := append(slices.Sorted(maps.Keys(ids)), math.MaxUint32)
+	var b strings.Builder
+	first, last := uint32(0), uint32(2)
+	for _, id := range used {
+		if id == last+1 {
+			last = id
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprint(&b, first)
+		if last > first {
+			fmt.Fprintf(&b, "-%d", last)
+		}
+		first, last = id, id
+	}
+	return b.String()
 }
 
 // RemoveActive records that the network called name is not active any more.

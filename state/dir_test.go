@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
@@ -78,7 +79,7 @@ func TestActiveNetworksComeBackLineForLine(t *testing.T) {
 	d := newDir(t)
 	n := named(t, "a")
 	for range 3 { // text must not grow from one time to the next
-		if err := d.SaveActive(n); err != nil {
+		if err := d.SaveActive(n, port.PoolState{}); err != nil {
 			t.Fatal(err)
 		}
 		active, err := d.Active()
@@ -206,5 +207,29 @@ func TestHalfWrittenFilesAreSweptAtStart(t *testing.T) {
 	}
 	if defs, err := d.Definitions(); err != nil || len(defs) != 1 {
 		t.Errorf("%d definitions: %v", len(defs), err)
+	}
+}
+
+func TestStatusFileTellsWhatPortsWerePromised(t *testing.T) {
+	d := newDir(t)
+	for _, tt := range []struct {
+		ids  []uint32
+		want string
+	}{{nil, "0-2"}, {[]uint32{3}, "0-3"}, {[]uint32{3, 4, 6}, "0-4,6"}, {[]uint32{4, 7, 8, 9}, "0-2,4,7-9"}} {
+		ports := port.PoolState{FloorSum: 120, ClassIDs: make(map[uint32]bool)}
+		for _, id := range tt.ids {
+			ports.ClassIDs[id] = true
+		}
+		if err := d.SaveActive(named(t, "a"), ports); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(d.active("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "<networkstatus>\n  <class_id bitmap='" + tt.want + "'/>\n  <floor sum='120'/>\n"
+		if !strings.HasPrefix(string(text), want) {
+			t.Errorf("with classes %d:\n%s", tt.ids, text)
+		}
 	}
 }

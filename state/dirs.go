@@ -17,6 +17,9 @@ type Dir struct {
 	Config string
 	// Run holds NAME.xml for each active network; it ends with the boot.
 	Run string
+	// Attached holds UUID.json for each guest's link that is a port without
+	// libvirt.
+	Attached string
 }
 
 func (d Dir) definition(name string) string { return filepath.Join(d.Config, name+".xml") }
@@ -34,7 +37,10 @@ func (d Dir) Fresh() bool {
 // Make creates the directories that are missing, and removes what a daemon
 // left that was killed while it wrote.
 func (d Dir) Make() error {
-	for _, dir := range []string{d.Config, filepath.Join(d.Config, "autostart"), d.Run} {
+	for _, dir := range []string{d.Config, filepath.Join(d.Config, "autostart"), d.Run, d.Attached} {
+		if dir == "" {
+			continue
+		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make state directory: %w", err)
 		}

@@ -12,4 +12,6 @@ type Config struct {
 	// Root is the directory. Its files that everybody may read are served, and
 	// nothing outside it, whatever links to there.
 	Root string
+	// FixedBlock answers no request for another block size than 512 bytes.
+	FixedBlock bool
 }

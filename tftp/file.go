@@ -37,12 +37,12 @@ var errNotServed = errors.New("not a file that everybody may read")
 // files, and opening one does not wait.
 func (s *Server) open(name string) (*os.File, int64, error) {
 	// Opened each time: the administrator may have put another in its place.
-	root, err := os.OpenRoot(s.root)
+	root, err := os.OpenRoot(s.cfg.Root)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(relative(s.root, name), os.O_RDONLY|openFlags, 0)
+	f, err := root.OpenFile(relative(s.cfg.Root, name), os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -58,7 +58,7 @@ var errMalformed = errors.New("malformed request")
 
 // parseRequest reads a read request after its operation: name, mode and pairs
 // of option and value, each ended by a zero byte. No block is longer than
-// mostBlock.
+// mostBlock; at 512 bytes there is no choice.
 func parseRequest(b []byte, mostBlock int) (request, error) {
 	r := request{block: defaultBlock, window: 1, timeout: firstTimeout}
 	if len(b) > maxRequest || len(b) == 0 || b[len(b)-1] != 0 {
@@ -95,7 +95,7 @@ func (r *request) negotiate(name, text string, mostBlock int) {
 		return
 	}
 	switch {
-	case name == "blksize" && n >= minBlock && n <= maxBlock:
+	case name == "blksize" && n >= minBlock && n <= maxBlock && mostBlock > defaultBlock:
 		n = min(n, mostBlock)
 		r.block = n
 	case name == "windowsize" && n >= 1 && n <= 65535:

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +26,7 @@ const (
 // Server serves one directory.
 type Server struct {
 	log    *slog.Logger
-	root   string
+	cfg    Config
 	counts struct{ requests, sent, refused, failed, bytes atomic.Uint64 }
 }
 
@@ -39,7 +41,7 @@ type Stats struct {
 
 // NewServer returns a server of the directory that cfg names.
 func NewServer(log *slog.Logger, cfg Config) *Server {
-	return &Server{log: log.With("link", cfg.Link), root: cfg.Root}
+	return &Server{log: log.With("link", cfg.Link), cfg: cfg}
 }
 
 // Stats returns the counters.
@@ -54,28 +56,34 @@ func (s *Server) Stats() Stats {
 // exchange is a server on a socket.
 type exchange struct {
 	*Server
-	conn    *Conn
-	ctx     context.Context
-	running sync.WaitGroup
+	conn *Conn
 
-	mu        sync.Mutex // guards transfers
+	// mu guards transfers. Who holds a transfer may take it, not the other way
+	// round.
+	mu        sync.Mutex
 	transfers map[netip.AddrPort]*transfer
 }
 
 // Serve answers what c receives until ctx ends, which is no error, or reading
 // fails; files on their way then end too. The caller closes c.
 func (s *Server) Serve(ctx context.Context, c *Conn) error {
-	ctx, cancel := context.WithCancel(ctx)
-	x := &exchange{Server: s, conn: c, ctx: ctx, transfers: make(map[netip.AddrPort]*transfer)}
+	x := &exchange{Server: s, conn: c, transfers: make(map[netip.AddrPort]*transfer)}
 	stop := context.AfterFunc(ctx, func() { c.udp.SetReadDeadline(time.Unix(1, 0)) })
 	err := x.read()
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil
 	}
 	stop()
-	cancel()
-	x.running.Wait()
+	for _, t := range x.all() {
+		t.stop()
+	}
 	return err
+}
+
+func (x *exchange) all() []*transfer {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Collect(maps.Values(x.transfers))
 }
 
 func (x *exchange) read() error {
@@ -100,12 +108,10 @@ func (x *exchange) handle(b []byte, from netip.AddrPort) {
 		x.counts.requests.Add(1)
 		x.refuse(from, errorPacket(codeIllegal, "Files can only be read"))
 	case opAck:
-		if block, ok := parseAck(b); ok {
-			x.acknowledge(from, block)
-		}
+		x.acknowledge(from, b)
 	case opError:
 		if t := x.find(from); t != nil {
-			t.cancel()
+			t.stop()
 		}
 	}
 }
@@ -116,16 +122,14 @@ func (x *exchange) find(from netip.AddrPort) *transfer {
 	return x.transfers[from]
 }
 
-func (x *exchange) acknowledge(from netip.AddrPort, block uint16) {
+func (x *exchange) acknowledge(from netip.AddrPort, b []byte) {
 	t := x.find(from)
-	if t == nil {
+	block, ok := parseAck(b)
+	if t == nil || !ok {
 		return
 	}
 	t.heard.Store(time.Now().UnixNano())
-	select {
-	case t.acks <- block:
-	default: // more than it can have been sent
-	}
+	t.acknowledged(block)
 }
 
 // refuse answers a request with an error.
@@ -139,7 +143,7 @@ func (x *exchange) refuse(to netip.AddrPort, packet []byte) {
 // begin starts to send a file. A request from where one is being sent to was
 // sent twice, because our first packet got lost: that is sent again in time.
 func (x *exchange) begin(b []byte, from netip.AddrPort) {
-	r, err := parseRequest(b, x.conn.mostBlock)
+	r, err := parseRequest(b, x.mostBlock())
 	if err != nil {
 		x.refuse(from, errorPacket(codeIllegal, "Malformed request"))
 		return
@@ -154,37 +158,52 @@ func (x *exchange) begin(b []byte, from netip.AddrPort) {
 		return
 	}
 	t := x.newTransfer(r, f, from)
-	ctx, ok := x.admit(t)
-	if !ok {
+	if !x.admit(t) {
 		f.Close()
 		x.refuse(from, errorPacket(codeUndefined, "Too many transfers"))
 		return
 	}
-	x.running.Go(func() {
-		defer f.Close()
-		defer x.forget(t)
-		x.finish(t, r, t.run(ctx, r.acknowledgement(size)))
-	})
+	t.start(r.acknowledgement(size))
 }
 
-func (x *exchange) newTransfer(r request, f io.Reader, to netip.AddrPort) *transfer {
+// mostBlock is the longest block that clients may have.
+func (x *exchange) mostBlock() int {
+	if x.cfg.FixedBlock {
+		return defaultBlock
+	}
+	return x.conn.mostBlock
+}
+
+func (x *exchange) newTransfer(r request, f io.ReadCloser, to netip.AddrPort) *transfer {
 	t := &transfer{
-		to: to, acks: make(chan uint16, 4), source: source(f, r),
-		block: r.block, window: r.window, timeout: r.timeout,
+		to: to, source: source(f, r), block: r.block, window: r.window, timeout: r.timeout,
 		send: func(p []byte) error {
 			x.counts.bytes.Add(uint64(len(p)))
 			_, err := x.conn.udp.WriteToUDPAddrPort(p, to)
 			return err
 		},
 	}
+	t.ended = func(err error) {
+		f.Close()
+		x.forget(t)
+		x.finish(t, r, err)
+	}
 	t.heard.Store(time.Now().UnixNano())
 	return t
 }
 
-// admit makes room for a transfer if it can, and returns its context. The
-// place of a client that has long been silent is free for another: clients
-// that are switched off while they boot say nothing.
-func (x *exchange) admit(t *transfer) (context.Context, bool) {
+// admit makes room for a transfer if it can. The place of a client that has
+// long been silent is free for another: clients that are switched off while
+// they boot say nothing.
+func (x *exchange) admit(t *transfer) bool {
+	evicted, ok := x.makeRoom(t)
+	if evicted != nil {
+		evicted.stop()
+	}
+	return ok
+}
+
+func (x *exchange) makeRoom(t *transfer) (evicted *transfer, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var oldest *transfer
@@ -204,18 +223,15 @@ func (x *exchange) admit(t *transfer) (context.Context, bool) {
 		if time.Since(time.Unix(0, oldest.heard.Load())) < abandoned {
 			return nil, false
 		}
-		oldest.cancel()
+		evicted = oldest
 		delete(x.transfers, oldest.to)
 	}
-	ctx, cancel := context.WithCancel(x.ctx)
-	t.cancel = cancel
 	x.transfers[t.to] = t
-	return ctx, true
+	return evicted, true
 }
 
 // forget gives a transfer's place back, unless another has it.
 func (x *exchange) forget(t *transfer) {
-	t.cancel()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.transfers[t.to] == t {
@@ -232,7 +248,7 @@ func (x *exchange) finish(t *transfer, r request, err error) {
 	}
 	x.counts.failed.Add(1)
 	x.log.Debug("file not sent", "addr", t.to, "file", printable(r.name), "err", err)
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, errEnded) {
 		t.send(errorPacket(codeUndefined, "Transfer failed"))
 	}
 }

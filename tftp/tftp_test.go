@@ -324,7 +324,7 @@ func TestNothingOutsideTheRootIsServed(t *testing.T) {
 func TestNothingCanBeWritten(t *testing.T) {
 	root := t.TempDir()
 	_, addr := serve(t, root)
-	if got := dial(t, addr).ask(opWrite, "f", "octet"); !strings.HasPrefix(got, "\x00\x05\x00\x02") {
+	if got := dial(t, addr).ask(opWrite, "f", "octet"); !strings.HasPrefix(got, "\x00\x05\x00\x04") {
 		t.Errorf("got %q", got)
 	}
 	if files, err := os.ReadDir(root); len(files) != 0 || err != nil {

@@ -1,13 +1,14 @@
 package tftp
 
 import (
-	"context"
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,20 +22,29 @@ const (
 	maxTries       = 6
 )
 
-var errSilent = errors.New("the client does not acknowledge")
+// readAhead is how much of a file is read at once, at least.
+const readAhead = 32 << 10
 
-// transfer sends one file to one client.
+var (
+	errSilent = errors.New("the client does not acknowledge")
+	errEnded  = errors.New("ended by the server or the client")
+)
+
+// transfer sends one file to one client. It has no goroutine: who brings an
+// acknowledgement sends what comes next, since most clients wait for each
+// block, and a change of goroutines would take as long as all the rest.
 type transfer struct {
-	to     netip.AddrPort
-	cancel context.CancelFunc
-	acks   chan uint16
-	heard  atomic.Int64 // when the client last acknowledged, Unix nanoseconds
+	to    netip.AddrPort
+	heard atomic.Int64 // when the client last acknowledged, Unix nanoseconds
 
-	send   func([]byte) error
-	source io.Reader
-	block  int // size
-	window int
+	send    func([]byte) error
+	ended   func(error) // called once, when there is no more to do
+	source  io.Reader
+	block   int // size
+	window  int
+	timeout time.Duration
 
+	mu sync.Mutex // guards what follows
 	// waiting are the packets without acknowledgement, the first of which has
 	// block number base; sent counts those that are on their way.
 	waiting [][]byte
@@ -45,32 +55,48 @@ type transfer struct {
 	free    [][]byte // for more packets
 	last    uint16   // block number of the packet read last
 
-	timeout time.Duration
-	tries   int
+	tries    int
+	timer    *time.Timer
+	deadline time.Time // when to send again; the timer may be early
+	over     bool
 }
 
-// run sends the file and waits for the acknowledgement of its last block. With
-// options, their acknowledgement goes first, as block 0.
-func (t *transfer) run(ctx context.Context, options []byte) error {
+// start sends the first packet. With options that is their acknowledgement,
+// as block 0.
+func (t *transfer) start(options []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.source = bufio.NewReaderSize(t.source, max(readAhead, t.block))
 	if t.base = 1; options != nil {
 		t.base, t.waiting, t.asking = 0, [][]byte{options}, true
 	}
-	for {
-		if err := t.fill(); err != nil {
-			return err
-		}
-		if len(t.waiting) == 0 {
-			return nil
-		}
-		for ; t.sent < len(t.waiting); t.sent++ {
-			if err := t.send(t.waiting[t.sent]); err != nil {
-				return err
-			}
-		}
-		if err := t.await(ctx); err != nil {
-			return err
+	t.timer = time.AfterFunc(t.wait(), t.expired)
+	t.goOn()
+}
+
+// wait is how long an acknowledgement is waited for now.
+func (t *transfer) wait() time.Duration {
+	return min(t.timeout<<t.tries, max(longestTimeout, t.timeout))
+}
+
+// goOn fills the window and sends what is not on its way. The acknowledgement
+// of the last block ends the transfer.
+func (t *transfer) goOn() {
+	if err := t.fill(); err != nil {
+		t.end(err)
+		return
+	}
+	if len(t.waiting) == 0 {
+		t.end(nil)
+		return
+	}
+	for ; t.sent < len(t.waiting); t.sent++ {
+		if err := t.send(t.waiting[t.sent]); err != nil {
+			t.end(err)
+			return
 		}
 	}
+	t.deadline = time.Now().Add(t.wait())
 }
 
 // fill reads until the window is full.
@@ -102,37 +128,17 @@ func (t *transfer) packet() []byte {
 	return make([]byte, headerSize+t.block)
 }
 
-// await waits for an acknowledgement of something that waits, or until it is
-// time to send all of that again. Acknowledgements of what is done are of
-// packets that came twice: answering these would double everything from here
-// on (RFC 1123 §4.2.3.1).
-func (t *transfer) await(ctx context.Context) error {
-	timer := time.NewTimer(min(t.timeout<<t.tries, max(longestTimeout, t.timeout)))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case block := <-t.acks:
-			done := int(block-t.base) + 1
-			if done > len(t.waiting) {
-				continue
-			}
-			t.acknowledged(done)
-			return nil
-		case <-timer.C:
-			if t.tries++; t.tries == maxTries {
-				return errSilent
-			}
-			t.sent = 0
-			return nil
-		}
+// acknowledged drops the packets up to a block. Others that wait were lost:
+// they go again (RFC 7440 §4). An acknowledgement of what is done is of a
+// packet that came twice: answering that would double everything from here on
+// (RFC 1123 §4.2.3.1).
+func (t *transfer) acknowledged(block uint16) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := int(block-t.base) + 1
+	if t.over || count > len(t.waiting) {
+		return
 	}
-}
-
-// acknowledged drops the first packets that wait. Others that wait were lost:
-// they go again (RFC 7440 §4).
-func (t *transfer) acknowledged(count int) {
 	for _, p := range t.waiting[:count] {
 		if cap(p) == headerSize+t.block {
 			t.free = append(t.free, p)
@@ -140,5 +146,47 @@ func (t *transfer) acknowledged(count int) {
 	}
 	t.waiting = slices.Delete(t.waiting, 0, count)
 	t.base += uint16(count)
-	t.sent, t.tries, t.asking = 0, 0, false
+	t.sent, t.asking = 0, false
+	if t.tries > 0 { // the timer is late by now
+		t.tries = 0
+		t.timer.Reset(t.wait())
+	}
+	t.goOn()
+}
+
+// expired sends all that waits again, if it is time.
+func (t *transfer) expired() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
+	if rest := time.Until(t.deadline); rest > 0 {
+		t.timer.Reset(rest)
+		return
+	}
+	if t.tries++; t.tries == maxTries {
+		t.end(errSilent)
+		return
+	}
+	t.sent = 0
+	t.goOn()
+	if !t.over {
+		t.timer.Reset(t.wait())
+	}
+}
+
+// stop ends the transfer, if it has not ended.
+func (t *transfer) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.end(errEnded)
+	}
+}
+
+func (t *transfer) end(err error) {
+	t.over = true
+	t.timer.Stop()
+	t.ended(err)
 }

@@ -89,7 +89,7 @@ func TestAnyTextSurvivesPrintingAndReading(t *testing.T) {
 			Bridge:      Bridge{Name: text.Draw(t, "bridge"), Zone: text.Draw(t, "zone"), Delay: rapid.Uint32().Draw(t, "delay")},
 			Domain:      Domain{Name: text.Draw(t, "domain"), LocalOnly: rapid.SampledFrom([]Tristate{Unset, Yes, No}).Draw(t, "localOnly")},
 		}
-		n.DNS.TXT = []TXT{{"t", text.Draw(t, "txt")}}
+		n.DNS.TXT = []TXT{{"t", text.Filter(func(s string) bool { return !strings.ContainsAny(s, "\r\n") }).Draw(t, "txt")}}
 		n.DNS.Hosts = []DNSHost{{netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "addr"))), []string{text.Draw(t, "hostname")}}}
 		n.DNSMasqOptions = rapid.SliceOfN(text, 1, 3).Draw(t, "options")
 		ip := IP{

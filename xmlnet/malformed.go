@@ -35,12 +35,20 @@ func (s *scanner) premature(start int64) string {
 	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
 		return "CData section not finished"
 	case bytes.HasPrefix(rest, []byte("<")):
-		return "Couldn't find end of Start Tag"
+		return fmt.Sprintf("Couldn't find end of Start Tag %s line %d", tagName(rest[1:]), 1+bytes.Count(s.doc[:start], []byte("\n")))
 	case len(s.open) == 0:
 		return "Document is empty"
 	}
 	e := s.open[len(s.open)-1]
 	return fmt.Sprintf("Premature end of data in tag %s line %d", e.name.Local, e.line)
+}
+
+// tagName is the name that a start tag begins with.
+func tagName(tag []byte) []byte {
+	if i := bytes.IndexAny(tag, " \t\r\n/>="); i >= 0 {
+		return tag[:i]
+	}
+	return tag
 }
 
 var (

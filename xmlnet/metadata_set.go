@@ -23,8 +23,8 @@ func (n *Network) WithDescription(text string) (*Network, error) {
 }
 
 // WithMetadata returns n with one element of other programs' metadata, in place
-// of that of the same namespace. The element's own name gets the prefix key,
-// which it binds to the namespace uri; what is in it stays as it is. An error
+// of that of the same namespace. The element, and what it holds without a
+// namespace, get the prefix key, which it binds to the namespace uri. An error
 // is an *Error: XMLDetail if xml is not one element, InternalError if key
 // cannot be its prefix.
 func (n *Network) WithMetadata(key, uri, xml string) (*Network, error) {
@@ -48,8 +48,8 @@ func (n *Network) WithoutMetadata(uri string) *Network {
 }
 
 // MetadataOf returns the metadata element of a namespace as libvirt's API
-// does: without the namespace's declaration and its prefix in the element's own
-// name. ok is false if there is none.
+// does: without the namespace's declaration and its prefix. ok is false if there
+// is none.
 func (n *Network) MetadataOf(uri string) (xml string, ok bool) {
 	i := slices.IndexFunc(n.Metadata, func(m Metadata) bool { return m.Namespace == uri })
 	if i < 0 {
@@ -59,8 +59,7 @@ func (n *Network) MetadataOf(uri string) (xml string, ok bool) {
 	if err != nil {
 		panic(err) // it was printed by us
 	}
-	e.name = e.local()
-	e.decls = slices.DeleteFunc(e.decls, func(d xmlAttr) bool { return d.value == uri })
+	e.leaveNamespace(uri)
 	return e.String(), true
 }
 
@@ -91,10 +90,11 @@ func (n *node) local() string {
 	return n.name
 }
 
-// setNamespace puts an element, but not what it holds, into a namespace.
+// setNamespace puts an element, with those that it holds and that are in no
+// namespace, into one. An element that is in it by another prefix keeps that.
 func (n *node) setNamespace(prefix, uri string) error {
 	if !isNCName(prefix) {
-		return errf(InternalError, "failed to validate prefix '%s'", prefix)
+		return errf(InternalError, "failed to validate prefix for a new XML namespace")
 	}
 	decl := xmlAttr{"xmlns:" + prefix, uri}
 	i := slices.IndexFunc(n.decls, func(d xmlAttr) bool { return d.name == decl.name })
@@ -104,8 +104,59 @@ func (n *node) setNamespace(prefix, uri string) error {
 	case i < 0:
 		n.decls = append(n.decls, decl)
 	}
-	n.name = prefix + ":" + n.local()
+	if n.space() != uri {
+		n.name = n.local()
+		n.decls = slices.DeleteFunc(n.decls, func(d xmlAttr) bool { return d.name == "xmlns" })
+		n.addPrefix(prefix)
+	}
 	return nil
+}
+
+// addPrefix gives a prefix to an element and those in it that have neither one
+// nor a default namespace.
+func (n *node) addPrefix(prefix string) {
+	if n.kind != elementNode || slices.ContainsFunc(n.decls, func(d xmlAttr) bool { return d.name == "xmlns" }) {
+		return
+	}
+	if n.name == n.local() {
+		n.name = prefix + ":" + n.name
+	}
+	for _, c := range n.children {
+		c.addPrefix(prefix)
+	}
+}
+
+// leaveNamespace takes an element, and those that it holds, out of a namespace
+// that it declares. Of two declarations the second one stays, as in libvirt.
+func (n *node) leaveNamespace(uri string) {
+	var prefixes []string
+	for _, d := range n.decls {
+		if d.value == uri {
+			prefixes = append(prefixes, strings.TrimPrefix(d.name, "xmlns:"))
+		}
+	}
+	if i := slices.IndexFunc(n.decls, func(d xmlAttr) bool { return d.value == uri }); i >= 0 {
+		n.decls = slices.Delete(n.decls, i, i+1)
+	}
+	n.dropPrefixes(prefixes)
+}
+
+// dropPrefixes takes prefixes from the names of an element, of its attributes
+// and of what it holds.
+func (n *node) dropPrefixes(prefixes []string) {
+	drop := func(name string) string {
+		if prefix, local, ok := strings.Cut(name, ":"); ok && slices.Contains(prefixes, prefix) {
+			return local
+		}
+		return name
+	}
+	n.name = drop(n.name)
+	for i := range n.attrs {
+		n.attrs[i].name = drop(n.attrs[i].name)
+	}
+	for _, c := range n.children {
+		c.dropPrefixes(prefixes)
+	}
 }
 
 // isNCName tells whether a name may be a prefix (Namespaces in XML, §4).

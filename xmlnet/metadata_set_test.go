@@ -12,7 +12,12 @@ func TestMetadataIsSetAndReadAsLibvirtDoes(t *testing.T) {
 	const uri = "http://foo.bar/"
 	for _, tt := range []struct{ name, xml, stored, got string }{
 		{"an empty element", `<beef/>`, `<h:beef xmlns:h="http://foo.bar/"/>`, `<beef/>`},
-		{"children keep their names", `<beef  a='1'><cow>x</cow></beef>`, "<h:beef xmlns:h=\"http://foo.bar/\" a=\"1\">\n  <cow>x</cow>\n</h:beef>", "<beef a=\"1\">\n  <cow>x</cow>\n</beef>"},
+		{"children get the prefix as well", `<beef  a='1'><cow>x</cow></beef>`, "<h:beef xmlns:h=\"http://foo.bar/\" a=\"1\">\n  <h:cow>x</h:cow>\n</h:beef>", "<beef a=\"1\">\n  <cow>x</cow>\n</beef>"},
+		{"but not those of another namespace", `<beef><o:cow xmlns:o='urn:o'><a/></o:cow><cow xmlns='urn:d'><b/></cow></beef>`,
+			"<h:beef xmlns:h=\"http://foo.bar/\">\n  <o:cow xmlns:o=\"urn:o\">\n    <h:a/>\n  </o:cow>\n  <cow xmlns=\"urn:d\">\n    <b/>\n  </cow>\n</h:beef>",
+			"<beef>\n  <o:cow xmlns:o=\"urn:o\">\n    <a/>\n  </o:cow>\n  <cow xmlns=\"urn:d\">\n    <b/>\n  </cow>\n</beef>"},
+		{"another prefix of the namespace stays", `<x:beef xmlns:x='http://foo.bar/' x:a='1'><x:cow/></x:beef>`,
+			"<x:beef xmlns:x=\"http://foo.bar/\" xmlns:h=\"http://foo.bar/\" x:a=\"1\">\n  <x:cow/>\n</x:beef>", "<beef xmlns:h=\"http://foo.bar/\" a=\"1\">\n  <cow/>\n</beef>"},
 		{"its prefix is replaced", `<x:beef xmlns:x='urn:x' x:a='1'/>`, `<h:beef xmlns:x="urn:x" xmlns:h="http://foo.bar/" x:a="1"/>`, `<beef xmlns:x="urn:x" x:a="1"/>`},
 		{"the namespace is declared already", `<h:beef xmlns:h='http://foo.bar/'/>`, `<h:beef xmlns:h="http://foo.bar/"/>`, `<beef/>`},
 		{"a declaration and a comment before it", `<?xml version='1.0'?><!-- x --><beef/>`, `<h:beef xmlns:h="http://foo.bar/"/>`, `<beef/>`},

@@ -65,7 +65,7 @@ func TestLibvirtsReadingHabits(t *testing.T) {
 			"  <forward mode='bridge'/>\n  <vlan trunk='yes'>\n    <tag id='1'/>\n    <tag id='2'/>\n  </vlan>\n"},
 		{"trunk no of one tag is dropped", `<forward mode='bridge'/><vlan trunk='no'><tag id='1'/></vlan>`,
 			"  <forward mode='bridge'/>\n  <vlan>\n    <tag id='1'/>\n  </vlan>\n"},
-		{"an empty hostname is skipped", `<dns><host ip='10.0.0.1'><hostname/><hostname>a<!-- c -->b</hostname></host></dns>`,
+		{"a comment in a hostname is nothing", `<dns><host ip='10.0.0.1'><hostname>a<!-- c -->b</hostname></host></dns>`,
 			bridge + "  <dns>\n    <host ip='10.0.0.1'>\n      <hostname>ab</hostname>\n    </host>\n  </dns>\n"},
 		{"a line break in an attribute is a blank", "<dns><txt name='a' value='x\ny'/></dns>",
 			bridge + "  <dns>\n    <txt name='a' value='x y'/>\n  </dns>\n"},

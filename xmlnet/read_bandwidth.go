@@ -55,10 +55,8 @@ func readRate(d *rateDoc, elem string) (*Rate, error) {
 		return nil, errf(ConfigUnsupported, "'floor' attribute allowed only in <inbound> element")
 	case d.Floor != nil:
 		return nil, errf(ConfigUnsupported, "floor attribute is not supported for this config")
-	case d.Average == nil && (d.Peak != nil || d.Burst != nil):
-		return nil, errf(ConfigUnsupported, "'peak' and 'burst' require 'average' attribute in <%s>", elem)
 	case d.Average == nil:
-		return nil, errf(XMLDetail, "Missing mandatory average or floor attributes in <%s>", elem)
+		return nil, errf(XMLDetail, "Missing mandatory average or floor attributes")
 	case got.Average == 0:
 		return nil, nil // limits nothing
 	}

@@ -73,7 +73,7 @@ func readLease(d *leaseDoc) (*Lease, error) {
 	if d == nil || d.Expiry == nil {
 		return nil, nil
 	}
-	expiry, err := numberAttr("lease", "expiry", *d.Expiry, 10, 1<<64-1)
+	expiry, err := numberAttr("lease", "expiry", *d.Expiry, 0, 1<<64-1)
 	if err != nil {
 		return nil, err
 	}

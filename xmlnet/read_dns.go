@@ -62,9 +62,10 @@ func (r *reader) dnsHost(d dnsHostDoc) (DNSHost, error) {
 		got.Addr = a
 	}
 	for _, name := range d.Hostnames {
-		if name.Hostname != "" {
-			got.Names = append(got.Names, name.Hostname)
+		if name.Hostname == "" {
+			return got, errf(XMLDetail, "Missing hostname in network '%s' DNS HOST record", r.n.Name)
 		}
+		got.Names = append(got.Names, name.Hostname)
 	}
 	switch {
 	case len(got.Names) > 0 || r.partial && d.IP != nil:
@@ -96,11 +97,20 @@ func (r *reader) txt(d txtDoc) (TXT, error) {
 	case strings.ContainsAny(*d.Name, " ,"):
 		return TXT{}, errf(XMLDetail, "prohibited character in DNS TXT record name '%s' of network %s", *d.Name, r.n.Name)
 	case d.Value != nil:
-		return TXT{*d.Name, *d.Value}, nil
+		return TXT{*d.Name, *d.Value}, unbroken("TXT", "value", *d.Value)
 	case r.partial:
 		return TXT{Name: *d.Name}, nil
 	}
 	return TXT{}, errf(XMLDetail, "missing required value attribute in DNS TXT record named '%s' of network %s", *d.Name, r.n.Name)
+}
+
+// unbroken refuses line breaks, with which a record would become two lines of
+// dnsmasq's configuration. libvirt does so since 11.3.0 was patched.
+func unbroken(record, attr, text string) error {
+	if strings.ContainsAny(text, "\r\n") {
+		return errf(XMLDetail, "invalid line break in DNS %s record %s attribute", record, attr)
+	}
+	return nil
 }
 
 // maxService is libvirt's bound for srv/@service, chosen so that a record's
@@ -162,5 +172,8 @@ func (r *reader) srv(d srvDoc) (SRV, error) {
 		}
 		*num.to = uint16(v)
 	}
-	return got, nil
+	if err := unbroken("SRV", "domain", d.Domain); err != nil {
+		return got, err
+	}
+	return got, unbroken("SRV", "target", d.Target)
 }

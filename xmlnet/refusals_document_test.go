@@ -43,7 +43,7 @@ var documentRefusals = []refusalCase{
 	{doc, `<network><name>n`,
 		XMLDetail, "at line 1: Premature end of data in tag name line 1\n"},
 	{doc, `<network><name`,
-		XMLDetail, "at line 1: Couldn't find end of Start Tag\n"},
+		XMLDetail, "at line 1: Couldn't find end of Start Tag name line 1\n"},
 	{doc, `<network></network>trailing`,
 		XMLDetail, "at line 1: Extra content at the end of the document\n"},
 	{doc, "<network>\n  <name>x</name>\n",

@@ -98,7 +98,7 @@ var updatable = map[Section]struct {
 // fixed names the sections that libvirt has numbers for and no updates.
 var fixed = map[Section]string{
 	SectionBridge: "bridge", SectionDomain: "domain", SectionIP: "ip",
-	SectionForward: "forward", SectionForwardPF: "forward-pf",
+	SectionForward: "forward", SectionForwardPF: "forward pf",
 }
 
 func (u *updater) apply() error {

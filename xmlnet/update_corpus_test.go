@@ -96,3 +96,54 @@ func corpusNetwork(t *testing.T, dir, name string) *Network {
 	t.Fatalf("no case %s", name)
 	return nil
 }
+
+// TestLibvirtsOwnUpdatesOneAfterTheOther are those of its results that take
+// another fragment than the corpus has, or two.
+func TestLibvirtsOwnUpdatesOneAfterTheOther(t *testing.T) {
+	dir := corpus(t)
+	if dir == "" {
+		t.Log("no shared/corpus beside the repository: only our own cases are tested")
+		return
+	}
+	type step struct {
+		command Command
+		section Section
+		xml     string // a fragment, or the corpus' name of one
+	}
+	noPudding := step{Delete, SectionDNSHost, "<host ip='f0:d::f0:d'/>"}
+	for want, tt := range map[string]struct {
+		base  string
+		steps []step
+	}{
+		"nat-network-no-hosts":           {"nat-network-dns-more-hosts", []step{noPudding, {Delete, SectionDNSHost, "dns-host-gateway-incomplete"}}},
+		"nat-network-dns-hosts-modified": {"nat-network-dns-more-hosts", []step{noPudding, {Modify, SectionDNSHost, "dns-host-modify"}}},
+		"nat-network-dns-txt-none":       {"nat-network-dns-txt-record", []step{{Delete, SectionDNSTXT, "<txt name='example'/>"}}},
+		"nat-network-no-forward-ifaces":  {"nat-network-dns-srv-record", []step{{Delete, SectionForwardInterface, "<interface dev='eth1'/>"}}},
+		"dhcp6host-routed-network-another-range": {"dhcp6host-routed-network", []step{
+			{AddLast, SectionDHCPRange, "<range start='192.168.122.10' end='192.168.122.100'/>"}}},
+		// Its result is not in the corpus, but that of taking it back is.
+		"nat-network": {"nat-network", []step{{Modify, SectionDHCPHost, "host-updated"}, {Modify, SectionDHCPHost, "host-existing"}}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			n := corpusNetwork(t, dir, tt.base)
+			for _, s := range tt.steps {
+				xml := []byte(s.xml)
+				if xml[0] != '<' {
+					xml = readFile(t, filepath.Join(dir, "networkxml2xmlupdatein", s.xml+".xml"))
+				}
+				next, _, err := n.Update(Update{Command: s.command, Section: s.section, XML: xml})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if cmp.Equal(string(n.Format(FormatOptions{})), string(next.Format(FormatOptions{}))) {
+					t.Errorf("%s changed nothing", s.xml)
+				}
+				n = next
+			}
+			result := corpusNetwork(t, dir, want)
+			if diff := cmp.Diff(string(result.Format(FormatOptions{})), string(n.Format(FormatOptions{}))); diff != "" {
+				t.Errorf("updated (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

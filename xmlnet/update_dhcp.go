@@ -51,9 +51,10 @@ func (u *updater) updateDHCPHost(s *scanner) error {
 	if err != nil {
 		return err
 	}
-	if !u.partial && d.IP != nil {
+	// A MAC address in IPv6 is refused before the address is looked at.
+	if !u.partial && d.IP != nil && (d.MAC == nil || is4(ip.Prefix.Addr())) {
 		if a, ok := parseAddr(*d.IP); ok && is4(a) != is4(ip.Prefix.Addr()) {
-			return errf(ConfigUnsupported, "the address family of a host entry IP must match the address family of the dhcp element's parent")
+			return refused("the address family of a host entry IP must match the address family of the dhcp element's parent")
 		}
 	}
 	host, err := u.dhcpHost(d, ip)

@@ -86,7 +86,7 @@ func (u *updater) updateTXT(s *scanner) error {
 	at := slices.IndexFunc(u.n.DNS.TXT, func(have TXT) bool { return have.Name == txt.Name })
 	switch {
 	case u.adds() && at >= 0:
-		return refused("there is already a DNS TXT record with name '%s' in network '%s'", txt.Name, u.n.Name)
+		return refused("there is already a DNS TXT record with name '%s' in network %s", txt.Name, u.n.Name)
 	case !u.adds() && at < 0:
 		return refused("couldn't locate a matching DNS TXT record in network %s", u.n.Name)
 	}

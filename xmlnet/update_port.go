@@ -7,7 +7,8 @@ import (
 )
 
 // updateInterface changes the devices of the forward element. Which modes may
-// have how many is for the parser to say, when it reads the result. An
+// have how many is for the parser to say, when it reads the result. A pool that
+// a physical function stands for becomes the list that it is at the moment. An
 // interface that would not be in what is printed is refused; libvirt takes it
 // and forgets it.
 func (u *updater) updateInterface(s *scanner) error {
@@ -28,6 +29,8 @@ func (u *updater) updateInterface(s *scanner) error {
 		return refused("network '%s' has no forward element to add an interface to", u.n.Name)
 	case len(f.Addresses) > 0 && u.adds():
 		return refused("the devices of network '%s' are listed by PCI address", u.n.Name)
+	case f.PF != "" && len(f.Interfaces) == 0 && u.adds():
+		return refused("the devices of network '%s' are those of '%s'", u.n.Name, f.PF)
 	case u.Command == Modify:
 		return unsupported("forward interface entries cannot be modified, only added or deleted")
 	case u.adds() && at >= 0:
@@ -38,6 +41,7 @@ func (u *updater) updateInterface(s *scanner) error {
 		return refused("unable to delete interface '%s' in network '%s'. It is currently being used by %d domains.", d.Dev, u.n.Name, u.InUse(d.Dev))
 	}
 	f.Interfaces = change(u.Command, f.Interfaces, at, d.Dev)
+	f.PF = "" // which stood for those it has: the list is no longer that
 	return nil
 }
 

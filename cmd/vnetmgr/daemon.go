@@ -24,6 +24,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
+	"github.com/vnetmgr/vnetmgr/virtnetworkd"
 )
 
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
@@ -58,6 +59,13 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
+	if s.Role == roleVirtnetworkd {
+		unlock, err := virtnetworkd.Lock(s.activeDir())
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	// What the host lacks must be known before a client is kept waiting.
 	host, err := network.OpenKernel(log)
 	if err != nil {
@@ -73,7 +81,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return err
 	}
 	manager := network.New(log, host, network.Config{
-		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks")},
+		Dir:            state.Dir{Config: s.NetworkDir, Run: s.activeDir(), Attached: filepath.Join(s.StateDir, "attached")},
 		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
 		JournalFile:    filepath.Join(s.StateDir, "history.db"),
 		JournalRecords: s.LeaseHistory,
@@ -82,9 +90,12 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		Hosts:          "/etc/hosts",
 		Hook:           s.Hook,
 		SystemBus:      s.SystemBus,
+		NetnsEtc:       "/etc/netns",
 		QueryRate:      s.DNSQueryRate,
 
 		RegisterDomains: s.Register,
+		AdmitGuests:     s.AdmitGuests,
+		Virtnetworkd:    s.Role == roleVirtnetworkd,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -95,13 +106,14 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	bus := systembus.New(s.SystemBus)
 	defer bus.Close()
 	server := rpc.New(log, manager, rpc.Options{
-		MaxClients: s.MaxClients,
-		Adopt:      follower.Adopt,
-		Release:    follower.Release,
-		History:    manager.History,
-		Authorize:  rpc.AuthorizeGroup(s.SocketGroup),
-		PolkitRW:   polkitFor(s.AuthRW, bus),
-		PolkitRO:   polkitFor(s.AuthRO, bus),
+		MaxClients:  s.MaxClients,
+		Adopt:       follower.Adopt,
+		Release:     follower.Release,
+		Attachments: manager,
+		History:     manager.History,
+		Authorize:   rpc.AuthorizeGroup(s.SocketGroup),
+		PolkitRW:    polkitFor(s.AuthRW, bus),
+		PolkitRO:    polkitFor(s.AuthRO, bus),
 	})
 	err = manager.Run(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
@@ -167,7 +179,7 @@ func listen(log *slog.Logger, s settings, socket string) ([]listener, error) {
 	}
 	for _, name := range []string{"virtnetworkd-sock", "virtnetworkd-sock-ro"} {
 		l, err := rpc.ListenUnix(filepath.Join(s.LibvirtDir, name), 0o666)
-		if errors.Is(err, syscall.EADDRINUSE) {
+		if errors.Is(err, syscall.EADDRINUSE) && s.Role != roleVirtnetworkd {
 			log.Info("libvirt's network socket is served by another daemon", "socket", filepath.Join(s.LibvirtDir, name))
 			continue
 		}

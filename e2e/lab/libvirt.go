@@ -1,5 +1,7 @@
 package lab
 
+import "syscall"
+
 // qemuConf lets libvirtd run QEMU in a machine: as root, without what a
 // computer's init would have set up.
 const qemuConf = `user = "root"
@@ -22,4 +24,13 @@ func (h *Host) Libvirt(t TB) *Process {
 		return h.Run(t, "timeout", "5", "virsh", "-c", "qemu:///system", "version").Code == 0
 	})
 	return p
+}
+
+// Kill kills a program and waits until it has gone.
+func (h *Host) Kill(t TB, p *Process) {
+	t.Helper()
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		t.Fatalf("kill: %v", err)
+	}
+	p.Wait(t)
 }

@@ -149,7 +149,7 @@ func (a answer4) brief() string {
 	if a.file != "" {
 		words = append(words, fmt.Sprintf("file %q", a.file))
 	}
-	for _, code := range []byte{43, 60, 66, 67} {
+	for _, code := range []byte{43, 60, 66, 67, 175, 209, 210} {
 		if v, ok := a.options[code]; ok {
 			words = append(words, fmt.Sprintf("option %d %s", code, text(v)))
 		}
@@ -161,11 +161,9 @@ func mac(n byte) net.HardwareAddr { return net.HardwareAddr{0x52, 0x54, 0, 0x0b,
 
 // dhcp4 asks as many kinds of client would.
 func (o *observer) dhcp4() {
-	clients := o.guest.Clients(o.t, "eth0")
-	a := &asker{Clients: clients, tries: tries}
-	clients.Retry = 4 * time.Second
+	a := o.newAsker(o.guest)
 	if !o.hasDHCP(netip.Addr.Is4) {
-		clients.Retry, a.tries = 2*time.Second, 1
+		a.Retry, a.tries = 2*time.Second, 1
 	}
 	s := o.report.add("dhcpv4 offer of everything")
 	q := question{mac: mac(1), kind: discover, options: map[byte][]byte{
@@ -178,10 +176,17 @@ func (o *observer) dhcp4() {
 	}
 	offer.write(s)
 	o.take4(a, q, offer)
-	o.other4(a, offer.addr)
-	o.boot4(a)
-	o.reservations4(a)
+	others := o.newAsker(o.other)
+	o.other4(others, offer.addr)
+	o.boot4(others)
+	o.reservations4(others)
 	o.client4()
+}
+
+func (o *observer) newAsker(g *lab.Guest) *asker {
+	a := &asker{Clients: g.Clients(o.t, "eth0"), tries: tries}
+	a.Retry = 4 * time.Second
+	return a
 }
 
 func (o *observer) hasDHCP(of func(netip.Addr) bool) bool {
@@ -250,7 +255,7 @@ var firmwares = []struct {
 func pxe(arch byte) map[byte][]byte {
 	return map[byte][]byte{
 		93: {0, arch}, 94: {1, 3, 16}, 60: fmt.Appendf(nil, "PXEClient:Arch:%05d:UNDI:003016", arch),
-		55: {1, 3, 6, 12, 13, 15, 28, 43, 60, 66, 67, 93, 94, 97}, 57: {5, 220},
+		55: {1, 3, 6, 12, 13, 15, 28, 43, 60, 66, 67, 93, 94, 97, 175, 209, 210}, 57: {5, 220},
 	}
 }
 
@@ -262,7 +267,7 @@ func http(arch byte) map[byte][]byte {
 
 func ipxe(arch byte) map[byte][]byte {
 	o := pxe(arch)
-	o[77], o[175] = []byte("iPXE"), []byte{33, 1, 1}
+	o[77], o[175] = []byte("iPXE"), []byte{33, 1, 1, 19, 1, 1}
 	return o
 }
 

@@ -20,11 +20,13 @@ type Subject struct {
 	Leases func() string
 }
 
-// observer is a look at a subject by one guest.
+// observer is a look at a subject by a guest.
 type observer struct {
 	Subject
-	t      lab.TB
-	guest  *lab.Guest
+	t     lab.TB
+	guest *lab.Guest
+	// other has a bridge port of its own, as the share of a port is limited.
+	other  *lab.Guest
 	report Report
 }
 
@@ -35,7 +37,7 @@ const patience = 30 * time.Second
 func Network(t lab.TB, s Subject) *Report {
 	t.Helper()
 	o := &observer{Subject: s, t: t}
-	o.guest = o.plugIn()
+	o.plugIn()
 	o.host()
 	o.advertisement()
 	o.dhcp4()
@@ -54,25 +56,31 @@ const (
 	guestName = "observer"
 )
 
-// plugIn makes the guest and waits until the bridge forwards its frames.
-func (o *observer) plugIn() *lab.Guest {
-	g := o.Host.Guest(o.t, o.Network.Bridge.Name, guestName)
-	g.Must(o.t, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
-		"net.ipv6.conf.eth0.accept_ra=0")
-	g.Must(o.t, "ip", "link", "set", "eth0", "address", guestMAC)
-	g.LinkUp(o.t)
-	lab.Eventually(o.t, patience, "the guest's bridge port forwards", func() bool {
-		state, err := o.Host.ReadFile("/sys/class/net/" + g.Port + "/brport/state")
-		return err == nil && strings.TrimSpace(string(state)) == "3"
-	})
+// plugIn makes the guests and waits until the bridge forwards their frames.
+func (o *observer) plugIn() {
+	o.guest = o.Host.Guest(o.t, o.Network.Bridge.Name, guestName)
+	o.other = o.Host.Guest(o.t, o.Network.Bridge.Name, "other")
+	for _, g := range []*lab.Guest{o.guest, o.other} {
+		g.Must(o.t, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
+			"net.ipv6.conf.eth0.accept_ra=0")
+	}
+	o.guest.Must(o.t, "ip", "link", "set", "eth0", "address", guestMAC)
+	o.guest.LinkUp(o.t)
+	o.other.LinkUp(o.t)
+	for _, g := range []*lab.Guest{o.guest, o.other} {
+		lab.Eventually(o.t, patience, "the bridge port "+g.Port+" forwards", func() bool {
+			state, err := o.Host.ReadFile("/sys/class/net/" + g.Port + "/brport/state")
+			return err == nil && strings.TrimSpace(string(state)) == "3"
+		})
+	}
 	lab.Eventually(o.t, patience, "the guest has a link-local address", func() bool {
-		return strings.Contains(g.Must(o.t, "ip", "-6", "addr", "show", "dev", "eth0", "scope", "link", "-tentative"), "inet6 fe80:")
+		out := o.guest.Must(o.t, "ip", "-6", "addr", "show", "dev", "eth0", "scope", "link", "-tentative")
+		return strings.Contains(out, "inet6 fe80:")
 	})
 	lab.Eventually(o.t, patience, "the bridge's addresses are known to be its own", func() bool {
 		out := o.Host.Must(o.t, "ip", "-6", "addr", "show", "dev", o.Network.Bridge.Name)
 		return !strings.Contains(out, "tentative") && (!o.hasIPv6() || strings.Contains(out, "inet6 fe80:"))
 	})
-	return g
 }
 
 // addresses gives the guest an address of each subnet, to ask from.

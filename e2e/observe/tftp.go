@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
 // tftpQuestions are files that guests ask for, and the options that they send.
@@ -38,14 +40,24 @@ func BootFiles(root string) string {
 		chmod 755 ROOT ROOT/sub; chmod 644 ROOT/hello ROOT/sub/hello`, "ROOT", root)
 }
 
-// tftp asks for files, and writes down the first answer to each.
-func (o *observer) tftp() {
-	root, server := "", netip.Addr{}
-	for _, ip := range o.Network.IPs {
+// TFTPRoot is the folder whose files the network serves, and where; "" if none.
+func TFTPRoot(n *xmlnet.Network) (root string, server netip.Addr) {
+	for _, ip := range n.IPs {
 		if ip.TFTPRoot != "" {
-			root, server = ip.TFTPRoot, ip.Prefix.Addr()
+			return ip.TFTPRoot, ip.Prefix.Addr()
 		}
 	}
+	for _, option := range n.DNSMasqOptions {
+		if root, ok := strings.CutPrefix(option, "tftp-root="); ok {
+			return root, n.IPs[0].Prefix.Addr()
+		}
+	}
+	return "", netip.Addr{}
+}
+
+// tftp asks for files, and writes down the first answer to each.
+func (o *observer) tftp() {
+	root, server := TFTPRoot(o.Network)
 	if root == "" {
 		return
 	}

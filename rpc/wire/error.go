@@ -26,6 +26,7 @@ const (
 	CodeAuthCancelled        Code = 79
 	CodeOverflow             Code = 82
 	CodeOperationUnsupported Code = 84
+	CodeService              Code = 89
 	CodeXMLInvalidSchema     Code = 92
 	CodeAuthUnavailable      Code = 94
 	CodePortExists           Code = 106
