@@ -45,16 +45,20 @@ type macKey string
 
 func (m macKey) String() string { return net.HardwareAddr(m).String() }
 
-// A guest is what has one MAC address.
-type guest struct {
-	addrs    []netip.Addr // leases and addresses of its own making
-	followed bool
-}
-
 // leased is what a lease says of names.
 type leased struct {
 	mac      macKey
 	hostname string
+}
+
+// A guest is what has one MAC address.
+type guest struct {
+	addrs    []netip.Addr // leases and addresses of its own making, in order
+	followed bool
+	// host is what it calls itself in DHCP, by the lease of from: the first of
+	// its leases that has a name. A guest can have very many.
+	host string
+	from netip.Addr
 }
 
 // newNames returns the names of a resolver, none until reset.
@@ -81,14 +85,19 @@ func (n *names) set(changes []lease.Change) {
 	defer n.mu.Unlock()
 	for _, c := range changes {
 		addr := c.Lease.Addr
-		if old, held := n.leases[addr]; held {
+		old, held := n.leases[addr]
+		now := leased{macKey(c.Lease.MAC), c.Lease.Hostname}
+		if held && c.Kind == lease.Renewed && old == now {
+			continue
+		}
+		ended := c.Kind == lease.Released || c.Kind == lease.Expired
+		if held && (ended || old.mac != now.mac) {
 			delete(n.leases, addr)
 			n.touch(old.mac, addr, false)
 		}
-		if c.Kind != lease.Released && c.Kind != lease.Expired {
-			l := leased{macKey(c.Lease.MAC), c.Lease.Hostname}
-			n.leases[addr] = l
-			n.touch(l.mac, addr, true)
+		if !ended {
+			n.leases[addr] = now
+			n.touch(now.mac, addr, true)
 		}
 	}
 	n.server.SetRecords(n.records)
@@ -151,15 +160,18 @@ func (n *names) touch(mac macKey, addr netip.Addr, has bool) {
 		g = &guest{}
 		n.guests[mac] = g
 	}
-	switch at := slices.Index(g.addrs, addr); {
-	case has && at < 0:
-		g.addrs = append(g.addrs, addr)
-	case !has && at >= 0 && n.holder(addr) != mac:
+	switch at, there := slices.BinarySearchFunc(g.addrs, addr, netip.Addr.Compare); {
+	case has && !there:
+		g.addrs = slices.Insert(g.addrs, at, addr)
+	case !has && there && n.holder(addr) != mac:
 		g.addrs = slices.Delete(g.addrs, at, at+1)
-		n.rename(addr)
 	}
-	for _, a := range g.addrs {
-		n.rename(a)
+	n.rename(addr)
+	// An address of the definition's lets its others have its name.
+	if changed := n.rehost(g, addr); (changed || n.given.takes(addr)) && !n.hasMany(mac) {
+		for _, a := range g.addrs {
+			n.rename(a)
+		}
 	}
 	n.followNamed(mac)
 	if len(g.addrs) == 0 && !g.followed {
@@ -207,20 +219,31 @@ func (n *names) holder(addr netip.Addr) macKey {
 	return n.made[addr]
 }
 
-// hostName is what a guest calls itself in DHCP: by the first of its leases
-// that has a name.
+// hostName is what a guest calls itself in DHCP.
 func (n *names) hostName(mac macKey) string {
-	var from netip.Addr
-	name := ""
 	if g := n.guests[mac]; g != nil {
-		for _, addr := range g.addrs {
-			l, held := n.leases[addr]
-			if held && l.hostname != "" && (name == "" || addr.Less(from)) {
-				from, name = addr, l.hostname
-			}
+		return g.host
+	}
+	return ""
+}
+
+// rehost finds what a guest calls itself after something became of one of its
+// addresses, and tells whether that is another name than before.
+func (n *names) rehost(g *guest, addr netip.Addr) bool {
+	before := g.host
+	_, has := slices.BinarySearchFunc(g.addrs, addr, netip.Addr.Compare)
+	l := n.leases[addr]
+	switch named := has && l.hostname != ""; {
+	case named && (g.host == "" || !g.from.Less(addr)):
+		g.host, g.from = l.hostname, addr
+	case !named && g.from == addr:
+		g.host, g.from = "", netip.Addr{}
+		first := func(a netip.Addr) bool { return n.leases[a].hostname != "" }
+		if i := slices.IndexFunc(g.addrs, first); i >= 0 {
+			g.host, g.from = n.leases[g.addrs[i]].hostname, g.addrs[i]
 		}
 	}
-	return name
+	return g.host != before
 }
 
 // rename gives an address the names of who has it.
@@ -251,19 +274,30 @@ func (n *names) namesOf(addr netip.Addr) []string {
 	if !held && n.given.takes(addr) {
 		return nil // the definition says whose it is
 	}
-	host := l.hostname
-	if host == "" {
-		host = n.hostName(mac)
+	host, domain := l.hostname, ""
+	if !n.hasMany(mac) {
+		if domain = n.owners[mac]; host == "" {
+			host = n.hostName(mac)
+		}
 	}
 	var all []string
 	if host != "" && n.mayHave(host, addr, mac) {
 		all = append(all, host)
 	}
-	domain := n.owners[mac]
 	if domain != "" && !strings.EqualFold(domain, host) && n.mayHave(domain, addr, mac) {
 		all = append(all, domain)
 	}
 	return all
+}
+
+// maxNamed is how many addresses of one guest have its names. Beyond, an
+// address has the name that came with its lease, or none: a name with thousands
+// of addresses is of no use to anybody, and costs.
+const maxNamed = 64
+
+func (n *names) hasMany(mac macKey) bool {
+	g := n.guests[mac]
+	return g != nil && len(g.addrs) > maxNamed
 }
 
 // mayHave tells whether a name of the guest that has addr is not another's,
