@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -73,7 +74,9 @@ type Manager struct {
 	// programs' rules.
 	unadmitted chan struct{}
 	watch      portWatch
-	guests     guests
+	// hostsRead counts how often the host's hosts file was read.
+	hostsRead atomic.Uint64
+	guests    guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -108,7 +111,10 @@ func New(log *slog.Logger, host Host, cfg Config) *Manager {
 	}
 	m.resolver = dns.NewResolver(log, dns.ResolverConfig{
 		ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts,
-		HostsChanged: func() { m.watch.changed("") }, // guests' names may be the host's now, or no more
+		HostsChanged: func() { // guests' names may be the host's now, or no more
+			m.hostsRead.Add(1)
+			m.watch.changed("")
+		},
 	})
 	return m
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -22,20 +23,21 @@ import (
 // definition's or the host's, the domain's that is called so, and the guest's
 // that DHCP gave it to.
 type names struct {
-	server  *dns.Server
-	log     *slog.Logger
-	learned chan struct{} // holds one token while made has changed
-	mu      sync.Mutex    // guards below: all of these change by themselves
-	records *dns.Records
-	leases  map[netip.Addr]leased
-	made    map[netip.Addr]macKey // addresses of guests' own making: who has them
-	guests  map[macKey]*guest
-	named   map[netip.Addr]dns.Name // what addresses gave the records
-	owners  map[macKey]string       // domains
-	domains map[string][]macKey     // by domain, in lower case
-	given   claims                  // what the definition names
-	tracker *neighbour.Tracker      // told whose addresses matter; nil where nobody learns any
-	told    time.Time               // when the log last said that a name was another's
+	server    *dns.Server
+	log       *slog.Logger
+	learned   chan struct{} // holds one token while made has changed
+	mu        sync.Mutex    // guards below: all of these change by themselves
+	records   *dns.Records
+	leases    map[netip.Addr]leased
+	made      map[netip.Addr]macKey // addresses of guests' own making: who has them
+	guests    map[macKey]*guest
+	named     map[netip.Addr]dns.Name // what addresses gave the records
+	owners    map[macKey]string       // domains
+	domains   map[string][]macKey     // by domain, in lower case
+	given     claims                  // what the definition names
+	hostsRead uint64                  // as setOwners has it
+	tracker   *neighbour.Tracker      // told whose addresses matter; nil where nobody learns any
+	told      time.Time               // when the log last said that a name was another's
 }
 
 // A macKey is the bytes of a MAC address; there may be none.
@@ -88,11 +90,12 @@ func (n *names) set(changes []lease.Change) {
 		if held && c.Kind == lease.Renewed && old == now {
 			continue
 		}
-		if held {
+		ended := c.Kind == lease.Released || c.Kind == lease.Expired
+		if held && (ended || old.mac != now.mac) {
 			delete(n.leases, addr)
 			n.touch(old.mac, addr, false)
 		}
-		if c.Kind != lease.Released && c.Kind != lease.Expired {
+		if !ended {
 			n.leases[addr] = now
 			n.touch(now.mac, addr, true)
 		}
@@ -126,10 +129,15 @@ func (n *names) setMade(by *neighbour.Tracker, gone, set []neighbour.Neighbour) 
 	}
 }
 
-// setOwners takes the domains that have interfaces here now, by MAC address.
-func (n *names) setOwners(owners map[macKey]string) {
+// setOwners takes the domains that have interfaces here now, and how often the
+// host's hosts file was read: its names are not guests' to take.
+func (n *names) setOwners(owners map[macKey]string, hostsRead uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.hostsRead == hostsRead && maps.Equal(n.owners, owners) {
+		return
+	}
+	n.hostsRead = hostsRead
 	n.owners, n.domains = owners, make(map[string][]macKey)
 	for mac, name := range owners {
 		name = strings.ToLower(name)

@@ -57,7 +57,7 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 		for _, g := range m.guestsWhere(func(g Guest) bool { return g.Bridge == bridge && isLabel(g.Domain) }) {
 			byMAC[macKey(g.MAC)] = g.Domain
 		}
-		n.setOwners(byMAC)
+		n.setOwners(byMAC, m.hostsRead.Load())
 		select {
 		case <-wake:
 		case <-ctx.Done():
