@@ -18,13 +18,14 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli cni domain metrics network rpc state xmlnet polkit internal/systembus",
+	"cmd/vnetmgr":         "bridge cli cni domain metrics network rpc state xmlnet polkit internal/systembus virtnetworkd",
 	"cli":                 "rpc/wire",
 	"cni":                 "bridge rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
+	"network":             "admit plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour virtnetworkd",
 	"hook":                "",
+	"admit":               "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",
 	"dnsmasq":             "dhcpd dns",
 	"xmlnet":              "",
@@ -42,6 +43,7 @@ var mayImport = map[string]string{
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
 	"sriov":               "",
+	"virtnetworkd":        "",
 	"firewalld":           "internal/systembus",
 	"resolved":            "internal/systembus",
 	"polkit":              "internal/systembus",
@@ -55,7 +57,7 @@ var mayImport = map[string]string{
 // onlyIn are libraries that one part of the program keeps to itself.
 var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink":      "bridge internal/kerneltest",
-	"github.com/google/nftables":          "nat",
+	"github.com/google/nftables":          "nat admit",
 	"github.com/digitalocean/go-libvirt":  "cli domain",
 	"libvirt.org/go/libvirtxml":           "xmlnet port domain",
 	"github.com/insomniacslk/dhcp/dhcpv4": "dhcpd",
@@ -68,7 +70,7 @@ var onlyIn = map[string]string{
 	"github.com/prometheus/client_golang/prometheus/promhttp": "metrics",
 	"github.com/godbus/dbus/v5":                               "internal/systembus internal/bustest",
 	"github.com/vishvananda/netlink/nl":                       "bridge internal/kerneltest",
-	"github.com/google/nftables/expr":                         "nat",
+	"github.com/google/nftables/expr":                         "nat admit",
 	"github.com/mdlayher/packet":                              "dhcpd radv neighbour",
 	"github.com/mdlayher/ndp":                                 "radv",
 	"github.com/insomniacslk/dhcp/dhcpv6":                     "dhcpd",

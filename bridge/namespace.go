@@ -25,23 +25,26 @@ var ErrNoNamespace = errors.New("not a network namespace")
 // OpenNamespace opens the namespace that the file at path is: /run/netns/NAME
 // or /proc/PID/ns/net.
 func OpenNamespace(path string) (*Namespace, error) {
-	// Not blocking, as it may be anything.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	// First only its place, as it may be a device that acts when it is opened.
+	place, err := os.OpenFile(path, unix.O_PATH, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace: %w", err)
 	}
+	defer place.Close()
 	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(place.Fd()), &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
+		return nil, fmt.Errorf("open network namespace %s: %w", path, errors.Join(ErrNoNamespace, err))
+	}
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", place.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace %s: %w", path, err)
+	}
 	var st unix.Stat_t
-	err = errors.Join(unix.Fstatfs(int(f.Fd()), &fs), unix.Fstat(int(f.Fd()), &st))
-	if err == nil && fs.Type != unix.NSFS_MAGIC {
+	kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+	if err == nil && kind != unix.CLONE_NEWNET {
 		err = ErrNoNamespace
 	}
-	if err == nil {
-		if kind, nsErr := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE); nsErr != nil || kind != unix.CLONE_NEWNET {
-			err = ErrNoNamespace
-		}
-	}
-	if err != nil {
+	if err = errors.Join(err, unix.Fstat(int(f.Fd()), &st)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("open network namespace %s: %w", path, err)
 	}

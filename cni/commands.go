@@ -188,11 +188,11 @@ func (p *plugin) gc(ctx context.Context) (any, error) {
 func (p *plugin) status(ctx context.Context) (any, error) {
 	d, err := p.connect(ctx, true)
 	if err != nil {
-		return nil, because(notAvailable, err, "the vnetmgr daemon")
+		return nil, failf(notAvailable, "%v", err)
 	}
 	defer d.Close()
 	if _, err := d.active(ctx, p.conf.Network); err != nil {
-		return nil, because(notAvailable, err, "network %s", p.conf.Network)
+		return nil, failf(notAvailable, "%v", err)
 	}
 	return nil, nil
 }

@@ -25,7 +25,7 @@ func (m *migration) adoption(ctx context.Context) ([]step, error) {
 	}
 	steps = append(steps, step{
 		what: fmt.Sprintf("define %s in vnetmgr as libvirt has it", m.name),
-		do:   m.defineOurs, undo: m.undefineOurs,
+		do:   m.defineOurs, undo: m.giveUpOurs,
 	}, step{
 		what: "keep libvirt's definition for a release, in " + m.keptPath(),
 		do:   m.keepDoc, undo: m.dropDoc,

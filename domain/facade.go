@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/digitalocean/go-libvirt"
 
@@ -57,7 +58,7 @@ func facadeXML(doc string, bare bool) (string, error) {
 		Name: n.Name, UUID: n.UUID, Title: n.Title, Description: n.Description,
 		Metadata: append(slices.Clone(n.Metadata), xmlnet.Metadata{Namespace: FacadeNamespace, XML: facadeMark}),
 		Forward:  xmlnet.Forward{Mode: xmlnet.BridgeMode},
-		Bridge:   xmlnet.Bridge{Name: n.Bridge.Name},
+		Bridge:   xmlnet.Bridge{Name: n.Bridge.Name, MACTableManager: n.Bridge.MACTableManager},
 		Isolated: n.Isolated, TrustGuestRxFilters: n.TrustGuestRxFilters,
 		PortGroups: slices.Clone(n.PortGroups),
 	}
@@ -93,7 +94,13 @@ type published struct {
 	// did.
 	known, active             bool
 	autostartKnown, autostart bool
+
+	gone time.Time // since when libvirt does not have it, zero if it has
 }
+
+// mournTime is how long a facade that somebody undefined stays away: clients
+// that watch libvirt, as virt-manager, must see it go to see it come back.
+const mournTime = time.Second
 
 // facades keeps the facades of all networks. It belongs to one goroutine.
 type facades struct {
@@ -102,10 +109,12 @@ type facades struct {
 	seen map[xmlnet.UUID]*shown
 	kept map[xmlnet.UUID]*published
 	told map[string]string // by our network's name, what was last logged as wrong
+	// later asks for a reconcile after that time.
+	later func(time.Duration)
 }
 
-func newFacades(log *slog.Logger, nets Networks) *facades {
-	f := &facades{log: log, nets: nets, told: make(map[string]string)}
+func newFacades(log *slog.Logger, nets Networks, later func(time.Duration)) *facades {
+	f := &facades{log: log, nets: nets, later: later, told: make(map[string]string)}
 	f.forget()
 	return f
 }

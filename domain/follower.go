@@ -34,6 +34,9 @@ type Config struct {
 	// Facades asks for facades. A modular libvirt, which asks us for
 	// networks, gets none.
 	Facades bool
+	// AdoptNew takes over networks that somebody makes in libvirt's own driver
+	// while it is followed.
+	AdoptNew bool
 	// Timeout bounds each call; 0 is 10 s.
 	Timeout time.Duration
 	// Attach makes links ports of a bridge that they were ports of. It may be
@@ -62,7 +65,9 @@ type Follower struct {
 	nets    Networks
 	work    sync.Mutex // held by who changes libvirt; guards facades
 	facades *facades
-	wake    chan struct{} // holds one token while there may be work
+	// newcomers is guarded by work, as facades is.
+	newcomers *newcomers
+	wake      chan struct{} // holds one token while there may be work
 
 	mu       sync.Mutex // guards what follows
 	byDomain map[xmlnet.UUID][]Interface
@@ -75,11 +80,14 @@ func New(log *slog.Logger, nets Networks, cfg Config) *Follower {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
 	}
-	return &Follower{
-		cfg: cfg, log: log, nets: nets, facades: newFacades(log, nets),
-		wake:     make(chan struct{}, 1),
-		byDomain: make(map[xmlnet.UUID][]Interface),
+	f := &Follower{
+		cfg: cfg, log: log, nets: nets,
+		newcomers: newNewcomers(log, cfg.AdoptNew),
+		wake:      make(chan struct{}, 1),
+		byDomain:  make(map[xmlnet.UUID][]Interface),
 	}
+	f.facades = newFacades(log, nets, func(d time.Duration) { time.AfterFunc(d, f.NetworksChanged) })
+	return f
 }
 
 // Interfaces returns the interfaces of all active domains, by domain name. It
@@ -194,8 +202,13 @@ func (f *Follower) loop(ctx context.Context, s *session, keepFacades bool) error
 			return err
 		}
 		networks = false
+		f.work.Lock()
+		settled := f.newcomers.next(time.Now())
+		f.work.Unlock()
 		select {
 		case <-f.wake:
+		case <-settled:
+			f.adoptNewcomers(ctx)
 		case <-ticker.C:
 			// Not all that a domain's interface becomes has an event, as its
 			// move to another network.
@@ -219,7 +232,9 @@ func (f *Follower) catchUp(ctx context.Context, s *session, networks, keepFacade
 	if err != nil || !keepFacades || !networks && !due {
 		return err
 	}
-	return f.facades.reconcile(ctx, s)
+	err = f.facades.reconcile(ctx, s)
+	f.newcomers.meet(f.facades.seen, time.Now())
+	return err
 }
 
 // list reads the interfaces of all active domains.
@@ -278,6 +293,7 @@ func (f *Follower) refresh(ctx context.Context, s *session) (networks bool, err 
 		if e.network {
 			networks = true
 			f.facades.changed(e.uuid)
+			f.newcomers.touched(e.uuid, time.Now())
 			continue
 		}
 		domains = true

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"time"
 
 	"github.com/digitalocean/go-libvirt"
 )
@@ -12,6 +13,9 @@ func (f *facades) keep(ctx context.Context, s *session, n Network) error {
 	if w != nil && !w.facade {
 		f.tell(n.Name, "libvirt has a network of its own by this name, which is left alone; domains of this libvirt use that one",
 			"network "+w.net.Name+" of libvirt is not a facade")
+		return nil
+	}
+	if p := f.kept[n.UUID]; p != nil && f.mourned(p, w) {
 		return nil
 	}
 	w, err := f.define(ctx, s, n, w)
@@ -27,6 +31,23 @@ func (f *facades) keep(ctx context.Context, s *session, n Network) error {
 	}
 	delete(f.told, n.Name)
 	return nil
+}
+
+// mourned reports whether it is too early to put back a facade that somebody
+// undefined.
+func (f *facades) mourned(p *published, w *shown) bool {
+	if w != nil {
+		p.gone = time.Time{}
+		return false
+	}
+	if p.gone.IsZero() {
+		p.gone = time.Now()
+	}
+	left := mournTime - time.Since(p.gone)
+	if left > 0 {
+		f.later(left)
+	}
+	return left > 0
 }
 
 // define stores the facade's definition where it is missing or not what we

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/digitalocean/go-libvirt"
@@ -68,6 +69,7 @@ func (f *Follower) migrate(ctx context.Context, name string, dryRun bool, planne
 		return describe(steps), err
 	}
 	began := time.Now()
+	f.newcomers.met[m.id] = struct{}{} // what is released is not adopted again
 	err = run(ctx, steps, m.reconnect)
 	f.facades.forget()
 	f.NetworksChanged()
@@ -132,7 +134,42 @@ func (m *migration) look(ctx context.Context) error {
 			m.ours = &n
 		}
 	}
-	return m.list(ctx, m.s)
+	if err := m.list(ctx, m.s); err != nil {
+		return err
+	}
+	return m.refuseStarting(ctx)
+}
+
+// refuseStarting refuses to move a network while a domain on it is being
+// started: libvirt is about to put its link on a bridge that would go.
+func (m *migration) refuseStarting(ctx context.Context) error {
+	active, err := m.s.activeDomains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range active {
+		if !m.isOn(d) {
+			continue
+		}
+		state, reason, err := m.s.state(ctx, d)
+		if hasCode(err, libvirt.ErrNoDomain) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if state == libvirt.DomainPaused && reason == libvirt.DomainPausedStartingUp {
+			return fmt.Errorf("domain %s on network %s is being started: try again when it runs", d.Name, m.name)
+		}
+	}
+	return nil
+}
+
+// isOn reports whether a domain has an interface on the network.
+func (m *migration) isOn(d libvirt.Domain) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.byDomain[xmlnet.UUID(d.UUID)], func(i Interface) bool { return i.Network == m.name })
 }
 
 // statusPath is the lease file that libvirt and we keep alike.
@@ -141,13 +178,15 @@ func (m *migration) statusPath() string { return filepath.Join(m.cfg.StatusDir, 
 // keptPath is where the definition is kept that an adopted network had.
 func (m *migration) keptPath() string { return filepath.Join(m.cfg.KeepDir, m.id.String()+".xml") }
 
-// attachAll puts the network's domains on its bridge again.
+// attachAll puts the network's domains on its bridge again, also those that
+// were started since the move began.
 func (m *migration) attachAll(ctx context.Context) error {
+	listErr := m.list(ctx, m.s) // without it those that were known are put back
 	links := m.linksOf(m.name, m.bridge)
 	if len(links) == 0 {
-		return nil
+		return listErr
 	}
-	return m.cfg.Attach(ctx, m.bridge, links)
+	return errors.Join(listErr, m.cfg.Attach(ctx, m.bridge, links))
 }
 
 // restoreStatus writes the lease file again if it is gone: whoever forgets a
@@ -256,14 +295,21 @@ func (m *migration) undefineOurs(ctx context.Context) error {
 	return nil
 }
 
+// giveUpOurs removes our definition but leaves the lease file, which libvirt
+// goes on with.
+func (m *migration) giveUpOurs(ctx context.Context) error {
+	return errors.Join(m.readStatus(), m.undefineOurs(ctx), m.restoreStatus())
+}
+
 // showFacade publishes the facade now rather than soon.
 func (m *migration) showFacade(ctx context.Context) error {
 	m.facades.forget()
 	if err := m.facades.reconcile(ctx, m.s); err != nil {
 		return err
 	}
-	if w := m.facades.named(m.name); w == nil || !w.facade {
-		return fmt.Errorf("libvirt did not take the facade: %s", m.facades.told[m.name])
+	// What is wrong with a facade is told until it is right.
+	if w, wrong := m.facades.named(m.name), m.facades.told[m.name]; w == nil || !w.facade || wrong != "" {
+		return fmt.Errorf("libvirt did not take the facade: %s", wrong)
 	}
 	return nil
 }

@@ -28,9 +28,7 @@ func (m *migration) releasing(context.Context) ([]step, error) {
 	}
 	steps = append(steps, step{
 		what: fmt.Sprintf("undefine %s in vnetmgr", m.name),
-		do: func(ctx context.Context) error {
-			return errors.Join(m.readStatus(), m.undefineOurs(ctx), m.restoreStatus())
-		},
+		do:   m.giveUpOurs,
 		undo: func(ctx context.Context) error { return m.redefineOurs(ctx, ourDoc) },
 	}, step{
 		what: fmt.Sprintf("define %s in libvirt in place of the facade", m.name),

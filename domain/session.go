@@ -102,6 +102,16 @@ func (s *session) activeDomains(ctx context.Context) ([]libvirt.Domain, error) {
 	})
 }
 
+// state returns a domain's state and why it is in it.
+func (s *session) state(ctx context.Context, d libvirt.Domain) (libvirt.DomainState, libvirt.DomainPausedReason, error) {
+	var reason int32
+	state, err := get(ctx, s, func() (state int32, err error) {
+		state, reason, err = s.virt.DomainGetState(d, 0)
+		return state, err
+	})
+	return libvirt.DomainState(state), libvirt.DomainPausedReason(reason), err
+}
+
 // domainXML returns the live definition of a domain. That of an inactive one
 // names no links.
 func (s *session) domainXML(ctx context.Context, d libvirt.Domain) (string, error) {

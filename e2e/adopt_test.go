@@ -131,6 +131,38 @@ func TestAdoptThatFailsLeavesEverythingAsItWas(t *testing.T) {
 			t.Errorf("%s: %s", name, r)
 		}
 	}
+	s.Must(t, "ip", "addr", "del", "192.168.122.246/30", "dev", lab.UplinkName)
+
+	// Two managers want one bridge name.
+	s.WriteFile(t, "/run/mine.xml", "<network><name>mine</name><bridge name='virbr0'/></network>", 0o644)
+	s.ctl(t, "net-undefine", "default")
+	s.ctl(t, "net-define", "/run/mine.xml")
+	s.refuses(t, "virbr0", "net-start", "mine")
+	s.refuses(t, "virbr0", "adopt", "default")
+	s.ctl(t, "net-undefine", "mine")
+
+	// A guest of which libvirt has not yet said that it runs.
+	s.WriteFile(t, "/run/slow-qemu", "#!/bin/sh\ncase \"$*\" in *guest=slow*) sleep 5;; esac\nexec /usr/bin/qemu-system-x86_64 \"$@\"\n", 0o755)
+	slow := strings.Replace(lab.DomainXML("slow", "", "default", firstMAC), "/usr/bin/qemu-system-x86_64", "/run/slow-qemu", 1)
+	s.WriteFile(t, "/run/slow.xml", strings.Replace(slow, "/run/domains/", "/run/", 1), 0o644)
+	s.Virsh(t, "define", "/run/slow.xml")
+	starting := s.Start(t, "virsh", "-c", "qemu:///system", "start", "slow")
+	lab.Eventually(t, 20*time.Second, "the guest is being started", func() bool {
+		return strings.Contains(s.Run(t, "virsh", "-c", "qemu:///system", "domstate", "--reason", "slow").Stdout, "starting up")
+	})
+	s.refuses(t, "domain slow on network default is being started", "adopt", "default")
+	if code := starting.Wait(t); code != 0 {
+		t.Errorf("the guest did not start: %s", starting.Log())
+	}
+	s.answers(t, one)
+}
+
+// refuses gives a command that has to fail and say why.
+func (s *site) refuses(t *testing.T, why string, args ...string) {
+	t.Helper()
+	if r := s.try(t, args...); r.Code != 1 || !strings.Contains(r.Stderr, why) {
+		t.Errorf("%v, which has to name %s: %s", args, why, r)
+	}
 }
 
 func TestAdoptIsTakenBackWhenLibvirtdDiesInTheMiddle(t *testing.T) {

@@ -9,15 +9,15 @@ import (
 	"github.com/vnetmgr/vnetmgr/e2e/lab"
 )
 
-// TestDomainsOfLibvirtdAreKnownByName starts and stops a domain of a libvirtd
-// that asks us for nothing, and plugs a card in and out: every view of the
-// network follows.
-func TestDomainsOfLibvirtdAreKnownByName(t *testing.T) {
+// TestDomainThatVirtInstallMadeIsKnownByName has a domain made, plugged and
+// killed in a libvirtd that asks us for nothing: every view of the network
+// follows.
+func TestDomainThatVirtInstallMadeIsKnownByName(t *testing.T) {
 	s, libvirtd, _ := newLibvirtSite(t)
 	s.ctl(t, "net-start", "default")
 	s.facade(t, "default", "active")
-	addr := s.domain(t, "default", "one")
-	mac := lab.MAC(1).String()
+	addr, hw := s.virtInstall(t, "one")
+	mac := hw.String()
 	ip := regexp.QuoteMeta(addr.String())
 	shows := func(what, pattern string, args ...string) {
 		t.Helper()

@@ -16,7 +16,7 @@ import (
 // newFollower returns the follower of the host's libvirt.
 func newFollower(log *slog.Logger, s settings, manager *network.Manager, links *bridge.Conn) *domain.Follower {
 	return domain.New(log, networks{manager}, domain.Config{
-		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades,
+		URI: s.LibvirtURI, Dir: s.LibvirtDir, Facades: s.Facades, AdoptNew: s.AdoptNew,
 		Attach: func(ctx context.Context, master string, all []domain.Interface) error {
 			return manager.Exclusively(func() error { return links.PutBack(ctx, master, bridgePorts(all)) })
 		},

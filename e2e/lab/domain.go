@@ -67,6 +67,19 @@ func (h *Host) Virsh(t TB, args ...string) string {
 // Domain defines and starts a domain with a card on a network of libvirt's.
 func (h *Host) Domain(t TB, network, name string) *Domain {
 	t.Helper()
+	image, initrd := DomainImage(t, name)
+	d := &Domain{Name: name, MAC: MAC(h.links.Add(1)), host: h, log: filepath.Join(filepath.Dir(initrd), "console")}
+	doc := strings.NewReplacer("NAME", name, "KERNEL", image, "INITRD", initrd, "LOG", d.log,
+		"MAC", d.MAC.String(), "NETWORK", network).Replace(domainXML)
+	h.WriteFile(t, "/run/"+name+".xml", doc, 0o644)
+	h.Virsh(t, "define", "/run/"+name+".xml")
+	h.Virsh(t, "start", name)
+	return d
+}
+
+// DomainImage is what a Domain boots: a kernel and, made for it, an initramfs.
+func DomainImage(t TB, name string) (image, initrd string) {
+	t.Helper()
 	image, modules, err := kernel()
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -76,17 +89,26 @@ func (h *Host) Domain(t TB, network, name string) *Domain {
 		t.Fatalf("%v", err)
 	}
 	dir := t.TempDir()
-	initrd := filepath.Join(dir, "initramfs")
+	image = copyImage(t, image, dir)
+	initrd = filepath.Join(dir, "initramfs")
 	if err := os.WriteFile(initrd, fs, 0o644); err != nil {
 		t.Fatalf("%v", err)
 	}
-	d := &Domain{Name: name, MAC: MAC(h.links.Add(1)), host: h, log: filepath.Join(dir, "console")}
-	doc := strings.NewReplacer("NAME", name, "KERNEL", image, "INITRD", initrd, "LOG", d.log,
-		"MAC", d.MAC.String(), "NETWORK", network).Replace(domainXML)
-	h.WriteFile(t, "/run/"+name+".xml", doc, 0o644)
-	h.Virsh(t, "define", "/run/"+name+".xml")
-	h.Virsh(t, "start", name)
-	return d
+	return image, initrd
+}
+
+// copyImage copies a kernel to where a host with other programs sees it.
+func copyImage(t TB, image, dir string) string {
+	t.Helper()
+	to := filepath.Join(dir, "kernel")
+	text, err := os.ReadFile(image)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return to
 }
 
 // Addr waits until the domain answers at an address that lease is asked for,

@@ -1,0 +1,5 @@
+module github.com/vnetmgr/vnetmgr/e2e/cni
+
+go 1.26.1
+
+require github.com/containernetworking/cni v1.3.0
