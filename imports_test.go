@@ -18,12 +18,12 @@ const module = "github.com/vnetmgr/vnetmgr/"
 // mayImport is the import diagram of docs/architecture.md: each package and
 // what it may import of this module. Tests are free to import more.
 var mayImport = map[string]string{
-	"cmd/vnetmgr":         "bridge cli cni domain metrics network rpc state xmlnet polkit internal/systembus",
+	"cmd/vnetmgr":         "bridge cli cni domain metrics network rpc state xmlnet polkit internal/systembus virtnetworkd",
 	"cli":                 "rpc/wire",
 	"cni":                 "bridge rpc/wire",
 	"rpc":                 "rpc/wire network xmlnet lease journal port polkit",
 	"rpc/wire":            "",
-	"network":             "plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour",
+	"network":             "admit plan xmlnet bridge nat dhcpd radv dns tftp state lease journal hook port sriov firewalld resolved internal/systembus neighbour virtnetworkd",
 	"hook":                "",
 	"admit":               "",
 	"plan":                "xmlnet bridge nat dhcpd radv dns tftp dnsmasq firewalld port resolved",
@@ -43,6 +43,7 @@ var mayImport = map[string]string{
 	"port":                "xmlnet",
 	"state":               "xmlnet lease port",
 	"sriov":               "",
+	"virtnetworkd":        "",
 	"firewalld":           "internal/systembus",
 	"resolved":            "internal/systembus",
 	"polkit":              "internal/systembus",

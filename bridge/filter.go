@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
@@ -15,9 +16,13 @@ import (
 )
 
 const (
-	// Priorities of our filters.
-	policerPrio = 1
-	floorPrio   = 2
+	// Priorities of our filters. A priority has one protocol, and libvirt's
+	// filters of floors are for IPv4 at 2.
+	policerPrio  = 1
+	libvirtsPrio = 2
+	floorPrio    = 3
+	// firstTable is the first hash table of u32 filters on a link.
+	firstTable = 0x80000000
 	// u32Terminal is TC_U32_TERMINAL: a match ends the search.
 	u32Terminal = 1
 	// actShot is TC_ACT_SHOT: drop.
@@ -27,6 +32,7 @@ const (
 // filter is a u32 filter of a link.
 type filter struct {
 	handle  uint32
+	info    uint32 // its priority and protocol
 	prio    uint16
 	classID uint32
 	keys    []byte // struct tc_u32_key, one after the other
@@ -66,7 +72,7 @@ func (c *Conn) filters(ctx context.Context, index int, parent uint32) (found []f
 
 func parseFilter(m []byte) (f filter, kind string) {
 	head := nl.DeserializeTcMsg(m)
-	f.handle, f.prio = head.Handle, uint16(head.Info>>16)
+	f.handle, f.info, f.prio = head.Handle, head.Info, uint16(head.Info>>16)
 	kind, options := kindAndOptions(m)
 	if kind != "u32" {
 		return f, kind
@@ -137,6 +143,21 @@ func macKeys(mac net.HardwareAddr) []nl.TcU32Key {
 	}
 }
 
+// keepFirstTable keeps the first hash table for libvirt's filters, which name
+// it: virtnetworkd, when it goes on after us, could not add any otherwise. The
+// filter that does so sends broadcasts where they go anyway.
+func (c *Conn) keepFirstTable(ctx context.Context, index int, have []filter) error {
+	if slices.ContainsFunc(have, func(f filter) bool { return f.handle&0xfff00000 == firstTable }) {
+		return nil
+	}
+	ipv4 := uint32(binary.NativeEndian.Uint16([]byte{unix.ETH_P_IP >> 8, unix.ETH_P_IP & 0xff}))
+	req := c.tcRequest(unix.RTM_NEWTFILTER, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, 0, rootMajor, libvirtsPrio<<16|ipv4)
+	req.AddData(kindAttr("u32"))
+	broadcasts := nl.TcU32Key{Mask: math.MaxUint32, Val: math.MaxUint32, Off: -12}
+	req.AddData(optionsAttr(nl.NewRtAttr(nl.TCA_U32_CLASSID, nl.Uint32Attr(rootMajor|restClass)), selector(broadcasts)))
+	return filterError(change(ctx, req))
+}
+
 // setFilter sends what goes to a floor's guest to its class, and nothing else.
 func (c *Conn) setFilter(ctx context.Context, index int, f Floor, have []filter) error {
 	keys := macKeys(f.MAC)
@@ -177,10 +198,19 @@ func (c *Conn) deleteFilters(ctx context.Context, index int, minor uint16, have 
 }
 
 func (c *Conn) deleteFilter(ctx context.Context, index int, parent uint32, f filter) error {
-	req := c.tcRequest(unix.RTM_DELTFILTER, 0, index, f.handle, parent, info(f.prio))
+	req := c.tcRequest(unix.RTM_DELTFILTER, 0, index, f.handle, parent, f.info)
 	req.AddData(kindAttr("u32"))
 	if err := change(ctx, req); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete filter: %w", err)
+	}
+	return nil
+}
+
+// clearFilters deletes all filters below a parent, whoever made them.
+func (c *Conn) clearFilters(ctx context.Context, index int, parent uint32) error {
+	err := change(ctx, c.tcRequest(unix.RTM_DELTFILTER, 0, index, 0, parent, 0))
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) { // there is no such parent
+		return fmt.Errorf("delete filters: %w", err)
 	}
 	return nil
 }

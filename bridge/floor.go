@@ -51,11 +51,20 @@ func (c *Conn) setFloors(ctx context.Context, index int, limit Rate, floors []Fl
 	if err != nil {
 		return err
 	}
-	filters, _, err := c.filters(ctx, index, rootMajor)
+	filters, others, err := c.filters(ctx, index, rootMajor)
 	if err != nil {
 		return err
 	}
 	if err := c.removeFloors(ctx, index, classes, filters, floors); err != nil {
+		return err
+	}
+	switch {
+	case len(floors) > 0:
+		err = c.keepFirstTable(ctx, index, filters)
+	case !others && !slices.ContainsFunc(filters, func(f filter) bool { return f.classID&0xffff < restClass }):
+		err = c.clearFilters(ctx, index, rootMajor) // what is left is for floors
+	}
+	if err != nil {
 		return err
 	}
 	for _, f := range floors {

@@ -136,20 +136,20 @@ func (c *Conn) ownRoutes(ctx context.Context, index int) ([]Route, error) {
 // addRoute adds a route through a link as ours. One to the same destination with the same
 // metric, whoever made it, is an error.
 func (c *Conn) addRoute(ctx context.Context, index int, r Route) error {
-	return change(ctx, c.routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, r))
+	return change(ctx, c.routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, RouteProtocol, r))
 }
 
 func (c *Conn) deleteRoute(ctx context.Context, index int, r Route) error {
-	return change(ctx, c.routeRequest(unix.RTM_DELROUTE, 0, index, r))
+	return change(ctx, c.routeRequest(unix.RTM_DELROUTE, 0, index, RouteProtocol, r))
 }
 
-func (c *Conn) routeRequest(msgType, flags, index int, r Route) *nl.NetlinkRequest {
+func (c *Conn) routeRequest(msgType, flags, index int, protocol uint8, r Route) *nl.NetlinkRequest {
 	req := c.request(msgType, flags)
 	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{
 		Family:   uint8(family(r.Dst.Addr())),
 		Dst_len:  uint8(r.Dst.Bits()),
 		Table:    unix.RT_TABLE_MAIN,
-		Protocol: RouteProtocol,
+		Protocol: protocol,
 		Scope:    unix.RT_SCOPE_UNIVERSE,
 		Type:     unix.RTN_UNICAST,
 	}})

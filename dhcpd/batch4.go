@@ -118,6 +118,7 @@ func recvmmsg(fd uintptr, headers []mmsghdr) (int, syscall.Errno) {
 type frame struct {
 	mac   net.HardwareAddr // nil: broadcast
 	relay netip.Addr       // if valid, b's payload goes to it by UDP
+	port  uint16           // relay's, in DHCPv6
 	b     []byte           // with room for the IP and UDP headers in front
 }
 

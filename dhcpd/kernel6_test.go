@@ -190,3 +190,52 @@ func TestServer6GoesOnAfterItsLinkWasDown(t *testing.T) {
 		t.Errorf("dhclient has %q", got)
 	}
 }
+
+// A message of many associations that comes in fragments is answered, and so is
+// one whose answer does not fit into a packet.
+func TestMessagesInFragmentsAreAnswered(t *testing.T) {
+	cfg := testConfig6()
+	cfg.Ranges = []Range{{Start: addr("fd00::100"), End: addr("fd00::1ff")}}
+	n := newLAN6(t, cfg)
+	g := n.guest6(t, 1)
+	var c *net.UDPConn
+	var err error
+	g.Do(func() { c, err = net.ListenUDP("udp6", &net.UDPAddr{Port: clientPort6}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, hints := range map[string]int{"short": 2, "fragments": 12} {
+		var ias []string
+		for i := range 8 {
+			ia := fmt.Sprintf("%d=fd00::%x", i+1, 0x100+i)
+			for h := range hints {
+				ia += fmt.Sprintf(",fd00::9:%x", h)
+			}
+			ias = append(ias, ia)
+		}
+		message := ask6{kind: request6k, client: 5, server: us6, ias: strings.Join(ias, " ")}.encode(t)
+		if _, err := c.WriteTo(message, &net.UDPAddr{IP: allServers6.AsSlice(), Port: serverPort6, Zone: "2"}); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		b := make([]byte, 9000)
+		size, err := c.Read(b)
+		if err != nil {
+			t.Fatalf("%s, %d bytes: %v", name, len(message), err)
+		}
+		m, err := dhcpv6.MessageFromBytes(b[:size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(m.Options.IANA()); got != 8 || m.MessageType != dhcpv6.MessageTypeReply {
+			t.Errorf("%s: %d associations in %d bytes", name, got, size)
+		}
+		if name == "fragments" && (len(message) < 2048 || size < 1500) {
+			t.Errorf("%d bytes asked and %d answered need no fragments", len(message), size)
+		}
+	}
+	if s := n.server.Stats(); s.Received != 2 || s.Requests != 2 || s.Replies != 2 {
+		t.Errorf("stats: %+v", s)
+	}
+}

@@ -7,15 +7,23 @@ import (
 	"github.com/google/nftables"
 )
 
-// Droppers names the chains of other tables that drop every forwarded packet
-// that they do not accept, as "ip filter FORWARD". A packet must be accepted by
-// all chains of a hook, so that such a one takes guests their way outside
+// Dropper is a chain of another table that drops every packet that it does not
+// accept.
+type Dropper struct {
+	Chain string // "ip filter FORWARD"
+	// Input says that it is about packets to the host itself, rather than
+	// about forwarded ones.
+	Input bool
+}
+
+// Droppers finds such chains. A packet must be accepted by all chains of a
+// hook, so that they take guests their way to the outside, or to the host,
 // whatever our rules say. iptables' chains are among them where it is the
 // nftables kind.
-func (c *Conn) Droppers(ctx context.Context) ([]string, error) {
+func (c *Conn) Droppers(ctx context.Context) ([]Dropper, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var found []string
+	var found []Dropper
 	for _, family := range []struct {
 		table nftables.TableFamily
 		name  string
@@ -29,7 +37,10 @@ func (c *Conn) Droppers(ctx context.Context) ([]string, error) {
 		}
 		for _, chain := range chains {
 			if drops(chain) && !(family.name == "inet" && chain.Table.Name == TableName) {
-				found = append(found, fmt.Sprintf("%s %s %s", family.name, chain.Table.Name, chain.Name))
+				found = append(found, Dropper{
+					Chain: fmt.Sprintf("%s %s %s", family.name, chain.Table.Name, chain.Name),
+					Input: *chain.Hooknum == *nftables.ChainHookInput,
+				})
 			}
 		}
 	}
@@ -37,6 +48,6 @@ func (c *Conn) Droppers(ctx context.Context) ([]string, error) {
 }
 
 func drops(c *nftables.Chain) bool {
-	return c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookForward && c.Type == nftables.ChainTypeFilter &&
-		c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
+	return c.Hooknum != nil && (*c.Hooknum == *nftables.ChainHookForward || *c.Hooknum == *nftables.ChainHookInput) &&
+		c.Type == nftables.ChainTypeFilter && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 )
 
-func TestChainsThatDropWhatIsForwardedAreNamed(t *testing.T) {
+func TestChainsThatDropAreNamed(t *testing.T) {
 	ns := kerneltest.New(t)
 	ns.Run(t, `nft add table ip filter
 		nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
@@ -24,7 +24,7 @@ func TestChainsThatDropWhatIsForwardedAreNamed(t *testing.T) {
 	}
 	defer c.Close()
 	got, err := c.Droppers(t.Context())
-	if diff := cmp.Diff([]string{"ip filter FORWARD", "inet fw forward"}, got); diff != "" {
+	if diff := cmp.Diff([]Dropper{{"ip filter FORWARD", false}, {"ip filter INPUT", true}, {"inet fw forward", false}}, got); diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -58,19 +58,6 @@ func (m *Manager) forwards() bool {
 	return false
 }
 
-// warnDroppers says whose rules will drop what the network's guests send and
-// get: a packet must be accepted by every table, and ours can't overrule.
-func (m *Manager) warnDroppers(ctx context.Context, name string) {
-	droppers, err := m.host.Droppers(ctx)
-	if err != nil {
-		m.log.Warn("look for rules that drop forwarded packets", "network", name, "err", err)
-		return
-	}
-	for _, chain := range droppers {
-		m.log.Warn("another program's rules drop what they do not accept; guests may not reach the outside", "network", name, "chain", chain)
-	}
-}
-
 // healLinks puts back our bridge that the event is about, or every one if it
 // names none.
 func (m *Manager) healLinks(ctx context.Context, event bridge.Event) {

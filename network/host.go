@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/vnetmgr/vnetmgr/admit"
 	"github.com/vnetmgr/vnetmgr/bridge"
 	"github.com/vnetmgr/vnetmgr/dhcpd"
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -23,6 +24,9 @@ type Host interface {
 	Observe(ctx context.Context) (bridge.Host, error)
 	// ApplyBridge makes a bridge and what is on it as wanted.
 	ApplyBridge(ctx context.Context, want bridge.Config) error
+	// ClaimBridge makes ours a bridge that virtnetworkd left; a missing one is
+	// made by ApplyBridge.
+	ClaimBridge(ctx context.Context, name, owner string) error
 	// TuneBridge sets what is wanted on a bridge that need not be ours.
 	TuneBridge(ctx context.Context, want bridge.Tuning) error
 	// SetFloors makes a bridge guarantee rates to ports.
@@ -55,8 +59,14 @@ type Host interface {
 	ListenNeighbours(link string) (*neighbour.Conn, error)
 	// ListenTFTP opens a TFTP server's socket on a bridge.
 	ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error)
-	// Droppers names other programs' chains that drop forwarded packets.
-	Droppers(ctx context.Context) ([]string, error)
+	// Droppers names other programs' chains that drop what they do not accept.
+	Droppers(ctx context.Context) ([]nat.Dropper, error)
+	// AdmitGuests has Docker's and ufw's rules let exactly these networks'
+	// guests through, and names those of the chains that are dealt with so.
+	AdmitGuests(ctx context.Context, networks []admit.Network) ([]string, error)
+	// OthersChanged signals that such rules may be gone. The channel closes
+	// when ctx ends.
+	OthersChanged(ctx context.Context) (<-chan struct{}, error)
 	// RulesChanged signals that another program changed our rules, and
 	// LinksChanged that links or their addresses are not as they were. The
 	// channels close when ctx ends.
@@ -67,9 +77,10 @@ type Host interface {
 
 // kernel is the Host that we run on.
 type kernel struct {
-	links *bridge.Conn
-	rules *nat.Conn
-	guard *nat.Guard // nil: the kernel has none
+	links  *bridge.Conn
+	rules  *nat.Conn
+	guard  *nat.Guard // nil: the kernel has none
+	others *admit.Conn
 }
 
 // OpenKernel returns the Host of the calling thread's network namespace. log
@@ -85,13 +96,19 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
+	others, err := admit.Open()
+	if err != nil {
+		links.Close()
+		rules.Close()
+		return nil, err
+	}
 	// A kernel without tables for bridges runs networks all the same.
 	guard, err := nat.OpenGuard()
 	if err != nil {
 		log.Warn("ports cannot be held to their own addresses", "err", err)
 		guard = nil
 	}
-	return &kernel{links: links, rules: rules, guard: guard}, nil
+	return &kernel{links: links, rules: rules, guard: guard, others: others}, nil
 }
 
 func (k *kernel) Observe(ctx context.Context) (bridge.Host, error) { return k.links.Observe(ctx) }
@@ -102,6 +119,14 @@ func (k *kernel) FDB(ctx context.Context, link string) ([]bridge.FDBEntry, error
 
 func (k *kernel) ApplyBridge(ctx context.Context, want bridge.Config) error {
 	return k.links.Apply(ctx, want)
+}
+
+func (k *kernel) ClaimBridge(ctx context.Context, name, owner string) error {
+	err := k.links.Claim(ctx, name, owner)
+	if errors.Is(err, bridge.ErrLinkNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (k *kernel) TuneBridge(ctx context.Context, want bridge.Tuning) error {
@@ -176,7 +201,15 @@ func (k *kernel) ListenTFTP(link string, addr netip.Addr) (*tftp.Conn, error) {
 	return tftp.Listen(link, addr)
 }
 
-func (k *kernel) Droppers(ctx context.Context) ([]string, error) { return k.rules.Droppers(ctx) }
+func (k *kernel) Droppers(ctx context.Context) ([]nat.Dropper, error) { return k.rules.Droppers(ctx) }
+
+func (k *kernel) AdmitGuests(ctx context.Context, networks []admit.Network) ([]string, error) {
+	return k.others.Apply(ctx, networks)
+}
+
+func (k *kernel) OthersChanged(ctx context.Context) (<-chan struct{}, error) {
+	return k.others.Monitor(ctx)
+}
 
 func (k *kernel) RulesChanged(ctx context.Context) (<-chan struct{}, error) {
 	rules, err := k.rules.Monitor(ctx)
@@ -227,7 +260,7 @@ func (k *kernel) LinksChanged(ctx context.Context) (<-chan bridge.Event, error) 
 }
 
 func (k *kernel) Close() error {
-	errs := []error{k.links.Close(), k.rules.Close()}
+	errs := []error{k.links.Close(), k.rules.Close(), k.others.Close()}
 	if k.guard != nil {
 		errs = append(errs, k.guard.Close())
 	}

@@ -48,12 +48,17 @@ type Config struct {
 	// NetnsEtc is where ip-netns(8) has files for namespaces, "/etc/netns"; "" is
 	// nowhere.
 	NetnsEtc string
+	// Virtnetworkd says that Dir is also libvirt's network daemon's, which may
+	// have used it until now: what it left running is taken over.
+	Virtnetworkd bool
 	// SystemBus is the D-Bus address where firewalld and systemd-resolved are
 	// looked for; "" is nowhere.
 	SystemBus string
 	// RegisterDomains has systemd-resolved, where it runs, ask every network's
 	// resolver for the network's names.
 	RegisterDomains bool
+	// AdmitGuests has Docker's and ufw's rules let guests through.
+	AdmitGuests bool
 }
 
 // Manager holds every network and is the only one to change the host.

@@ -104,6 +104,11 @@ func (h nsHost) RulesChanged(ctx context.Context) (c <-chan struct{}, err error)
 	return c, err
 }
 
+func (h nsHost) OthersChanged(ctx context.Context) (c <-chan struct{}, err error) {
+	h.ns.Do(func() { c, err = h.Host.OthersChanged(ctx) })
+	return c, err
+}
+
 func (h nsHost) LinksChanged(ctx context.Context) (c <-chan bridge.Event, err error) {
 	h.ns.Do(func() { c, err = h.Host.LinksChanged(ctx) })
 	return c, err
@@ -155,6 +160,7 @@ func (s *site) start() {
 		NetnsEtc:   filepath.Join(s.dir, "netns"),
 
 		RegisterDomains: s.register,
+		AdmitGuests:     true,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

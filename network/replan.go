@@ -58,6 +58,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	m.mu.Unlock()
 	m.reattach(ctx, e)
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 

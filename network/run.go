@@ -45,6 +45,7 @@ func (m *Manager) Run(ctx context.Context, ready func(context.Context) error) (e
 	group.Go(func() error { m.forgetKept(ctx); return nil })
 	group.Go(func() error { m.followFirewalld(ctx); return nil })
 	group.Go(func() error { m.followResolved(ctx); return nil })
+	group.Go(func() error { return m.followOthers(ctx) })
 	group.Go(func() error {
 		if err := m.boot(ctx, fresh); err != nil {
 			return err
@@ -74,8 +75,14 @@ func (m *Manager) boot(ctx context.Context, fresh bool) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
+	if m.cfg.Virtnetworkd {
+		m.takeOver(ctx)
+	}
 	if err := m.adopt(ctx); err != nil {
 		return err
+	}
+	if m.cfg.Virtnetworkd {
+		m.endTakeOver(ctx)
 	}
 	if fresh {
 		if err := m.defineDefault(ctx); err != nil {
@@ -199,6 +206,7 @@ func (m *Manager) adopt(ctx context.Context) error {
 		m.log.Info("network adopted", "network", e.live.Name, "link", e.plan.Link())
 	}
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	return nil
 }
 

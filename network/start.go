@@ -102,9 +102,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	m.reattach(context.WithoutCancel(ctx), e)
 	m.tellOwnAddrs()
 	m.log.Info("network started", "network", n.Name, "link", p.Link())
-	if p.Forwards() {
-		m.warnDroppers(ctx, n.Name)
-	}
+	m.warnDroppers(ctx, n.Name, p, m.admitGuests(ctx))
 	return nil
 }
 
@@ -225,6 +223,7 @@ func (m *Manager) stop(ctx context.Context, e *entry) error {
 	m.portsChanged(n)
 	errs = append(errs, m.host.ApplyRules(ctx, m.ruleset(nil)), m.applyGuards(ctx))
 	m.tellOwnAddrs()
+	m.admitGuests(ctx)
 	m.log.Info("network stopped", "network", ref.Name, "link", p.Link())
 	m.hookStopped(n)
 	return errors.Join(errs...)

@@ -24,6 +24,7 @@ import (
 	"github.com/vnetmgr/vnetmgr/polkit"
 	"github.com/vnetmgr/vnetmgr/rpc"
 	"github.com/vnetmgr/vnetmgr/state"
+	"github.com/vnetmgr/vnetmgr/virtnetworkd"
 )
 
 // runDaemon is "vnetmgr daemon": it serves until ctx ends, and leaves every network up.
@@ -58,6 +59,13 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
+	if s.Role == roleVirtnetworkd {
+		unlock, err := virtnetworkd.Lock(s.activeDir())
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	// What the host lacks must be known before a client is kept waiting.
 	host, err := network.OpenKernel(log)
 	if err != nil {
@@ -73,7 +81,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		return err
 	}
 	manager := network.New(log, host, network.Config{
-		Dir:            state.Dir{Config: s.NetworkDir, Run: filepath.Join(s.RunDir, "networks"), Attached: filepath.Join(s.StateDir, "attached")},
+		Dir:            state.Dir{Config: s.NetworkDir, Run: s.activeDir(), Attached: filepath.Join(s.StateDir, "attached")},
 		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
 		JournalFile:    filepath.Join(s.StateDir, "history.db"),
 		JournalRecords: s.LeaseHistory,
@@ -86,6 +94,8 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 		QueryRate:      s.DNSQueryRate,
 
 		RegisterDomains: s.Register,
+		AdmitGuests:     s.AdmitGuests,
+		Virtnetworkd:    s.Role == roleVirtnetworkd,
 	})
 	links, err := bridge.Open()
 	if err != nil {
@@ -169,7 +179,7 @@ func listen(log *slog.Logger, s settings, socket string) ([]listener, error) {
 	}
 	for _, name := range []string{"virtnetworkd-sock", "virtnetworkd-sock-ro"} {
 		l, err := rpc.ListenUnix(filepath.Join(s.LibvirtDir, name), 0o666)
-		if errors.Is(err, syscall.EADDRINUSE) {
+		if errors.Is(err, syscall.EADDRINUSE) && s.Role != roleVirtnetworkd {
 			log.Info("libvirt's network socket is served by another daemon", "socket", filepath.Join(s.LibvirtDir, name))
 			continue
 		}

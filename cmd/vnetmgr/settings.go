@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/BurntSushi/toml"
 )
@@ -12,6 +13,7 @@ import (
 // settings are the daemon's; every one has a default that needs no file. The
 // file is TOML, of which libvirt's "key = value" files are a part.
 type settings struct {
+	Role           string `toml:"role"`             // "virtnetworkd": use that daemon's directories and lock, and take over what it left; "": our own
 	NetworkDir     string `toml:"network_dir"`      // definitions
 	RunDir         string `toml:"run_dir"`          // what is active; our own sockets
 	StateDir       string `toml:"state_dir"`        // leases
@@ -20,8 +22,10 @@ type settings struct {
 	LibvirtDir     string `toml:"libvirt_dir"`      // where those are
 	Hook           string `toml:"hook"`             // script to run at steps in a network's life; "" for none
 	SystemBus      string `toml:"system_bus"`       // D-Bus address of firewalld, systemd-resolved and polkit; "" to do without them
+	AdmitGuests    bool   `toml:"admit_guests"`     // let guests through Docker's and ufw's rules, where these drop what they do not know
 	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
+	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
 	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
 	LeaseHistory   int    `toml:"lease_history"`    // how many records of who had which address are kept; 0 for none
@@ -30,7 +34,6 @@ type settings struct {
 	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
 	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
 	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
-	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	MaxClients     int    `toml:"max_clients"`
 }
 
@@ -40,7 +43,6 @@ const defaultSettings = "/etc/vnetmgr/vnetmgr.conf"
 // an unknown key is an error that names it.
 func readSettings(path string) (settings, error) {
 	s := settings{
-		NetworkDir:     "/etc/vnetmgr/networks",
 		RunDir:         "/run/vnetmgr",
 		StateDir:       "/var/lib/vnetmgr",
 		DNSMasqDir:     "/var/lib/libvirt/dnsmasq",
@@ -48,6 +50,7 @@ func readSettings(path string) (settings, error) {
 		LibvirtDir:     "/run/libvirt",
 		Hook:           "/etc/libvirt/hooks/network",
 		SystemBus:      "unix:path=/run/dbus/system_bus_socket",
+		AdmitGuests:    true,
 		LibvirtURI:     "qemu:///system",
 		Facades:        true,
 		SocketGroup:    "libvirt",
@@ -60,7 +63,7 @@ func readSettings(path string) (settings, error) {
 	}
 	meta, err := toml.DecodeFile(path, &s)
 	if errors.Is(err, os.ErrNotExist) && path == defaultSettings {
-		return s, nil
+		err = nil
 	}
 	if err != nil {
 		return s, fmt.Errorf("read settings %s: %w", path, err)
@@ -68,7 +71,10 @@ func readSettings(path string) (settings, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return s, fmt.Errorf("read settings %s: unknown key %q", path, unknown[0].String())
 	}
-	return s, s.check()
+	if err := errors.Join(s.check(), s.complete()); err != nil {
+		return s, fmt.Errorf("read settings %s: %w", path, err)
+	}
+	return s, nil
 }
 
 // How clients are authenticated, as in libvirt's settings.
@@ -85,6 +91,37 @@ func (s settings) check() error {
 		}
 	}
 	return nil
+}
+
+// complete sets what depends on the role.
+func (s *settings) complete() error {
+	dir := "/etc/vnetmgr/networks"
+	switch s.Role {
+	case "":
+	case roleVirtnetworkd:
+		dir = "/etc/libvirt/qemu/networks"
+		if !s.LibvirtSockets {
+			return fmt.Errorf("role %q needs libvirt_sockets", s.Role)
+		}
+	default:
+		return fmt.Errorf("role %q: want %q or none", s.Role, roleVirtnetworkd)
+	}
+	if s.NetworkDir == "" {
+		s.NetworkDir = dir
+	}
+	return nil
+}
+
+// roleVirtnetworkd is the role of libvirt's network daemon: going over to it
+// and back is stopping one daemon and starting the other.
+const roleVirtnetworkd = "virtnetworkd"
+
+// activeDir is where it says what is active.
+func (s settings) activeDir() string {
+	if s.Role == roleVirtnetworkd {
+		return filepath.Join(s.LibvirtDir, "network")
+	}
+	return filepath.Join(s.RunDir, "networks")
 }
 
 // logger writes text to standard error, without times where systemd's

@@ -88,11 +88,27 @@ func DomainImage(t TB, name string) (image, initrd string) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	initrd = filepath.Join(t.TempDir(), "initramfs")
+	dir := t.TempDir()
+	image = copyImage(t, image, dir)
+	initrd = filepath.Join(dir, "initramfs")
 	if err := os.WriteFile(initrd, fs, 0o644); err != nil {
 		t.Fatalf("%v", err)
 	}
 	return image, initrd
+}
+
+// copyImage copies a kernel to where a host with other programs sees it.
+func copyImage(t TB, image, dir string) string {
+	t.Helper()
+	to := filepath.Join(dir, "kernel")
+	text, err := os.ReadFile(image)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return to
 }
 
 // Addr waits until the domain answers at an address that lease is asked for,

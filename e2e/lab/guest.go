@@ -26,7 +26,7 @@ type Guest struct {
 func (h *Host) Guest(t TB, bridge, name string) *Guest {
 	t.Helper()
 	n := h.links.Add(1)
-	g := &Guest{Machine: NewMachine(t, name), Host: h, Port: fmt.Sprintf("vnet%d", n), MAC: MAC(n)}
+	g := &Guest{Machine: NewMachine(t, name), Host: h, Port: fmt.Sprintf("vnet%d", 100+n), MAC: MAC(n)}
 	h.cable(t, g.Port, g.Machine, "eth0", g.MAC)
 	h.Must(t, "ip", "link", "set", g.Port, "master", bridge, "up")
 	return g

@@ -6,8 +6,8 @@ import (
 )
 
 // tcScript stands for tc on a host whose kernel has neither the sfq queue nor
-// the csum action, without which libvirt starts no network: these two are left
-// out, and all else is done.
+// the fw classifier nor the csum action, without which libvirt sets no limits:
+// these are left out, and all else is done.
 const tcScript = `#!/bin/sh
 case "$*" in
 *" sfq "*|*" action csum "*|*" fw flowid "*) exit 0 ;;
@@ -19,10 +19,14 @@ exec /usr/sbin/tc "$@"
 // have it, and waits until it answers.
 func (h *Host) Virtnetworkd(t TB) *Process {
 	t.Helper()
-	h.Script(t, "mkdir -p /run/bin")
-	h.WriteFile(t, "/run/bin/tc", tcScript, 0o755)
-	h.WriteFile(t, "/etc/libvirt/network.conf", "firewall_backend = \"iptables\"\n", 0o644)
 	return h.modular(t, "virtnetworkd", "network")
+}
+
+// FirewallBackend sets with what virtnetworkd makes its rules: nftables or
+// iptables.
+func (h *Host) FirewallBackend(t TB, backend string) {
+	t.Helper()
+	h.WriteFile(t, "/etc/libvirt/network.conf", "firewall_backend = \""+backend+"\"\n", 0o644)
 }
 
 // Virtqemud starts libvirt's QEMU daemon on the host, whose tree must have it,
@@ -36,6 +40,8 @@ func (h *Host) Virtqemud(t TB) *Process {
 // modular starts one of libvirt's modular daemons, the one of a driver.
 func (h *Host) modular(t TB, daemon, driver string) *Process {
 	t.Helper()
+	h.Script(t, "mkdir -p /run/bin")
+	h.WriteFile(t, "/run/bin/tc", tcScript, 0o755)
 	h.WriteFile(t, "/etc/libvirt/"+daemon+".conf", "auth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n", 0o644)
 	p := h.Start(t, "env", "PATH=/run/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/usr/sbin/"+daemon)
 	Eventually(t, patience, daemon+" answers", func() bool {
