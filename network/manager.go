@@ -69,8 +69,11 @@ type Manager struct {
 	resolver *dns.Resolver
 	events   broker
 	macs     *macFiles
-	watch    portWatch
-	guests   guests
+	// unadmitted holds a token while guests are yet to be let through other
+	// programs' rules.
+	unadmitted chan struct{}
+	watch      portWatch
+	guests     guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
