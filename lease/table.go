@@ -322,19 +322,21 @@ func (t *Table) takeName(o *op, r *record) {
 }
 
 // Release ends the lease of an address that its client no longer wants. The
-// client keeps the first claim on it.
-func (t *Table) Release(a netip.Addr, done func(error)) {
+// client keeps the first claim on it. If there is no lease it reports false, and
+// done is not called.
+func (t *Table) Release(a netip.Addr, done func(error)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.slots[a]
 	if s == nil || !s.cur.live() || t.closed {
-		return
+		return false
 	}
 	ended := s.cur.Lease
 	ended.Expiry = time.Now()
 	o := op{table: t, done: done}
 	t.change(&o, s, newRecord(ended, true))
 	t.commit(o)
+	return true
 }
 
 // Decline ends the lease of an address that its client found in use by
