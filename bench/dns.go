@@ -57,11 +57,16 @@ type asker struct {
 func newAsker(t lab.TB, b bed, l load) asker {
 	t.Helper()
 	b.serve(t, b.Host, l.network)
-	g, _ := loader(t, b, l.network)
+	g := b.Guest(t, l.bridge, "asker")
+	g.LinkUp(t)
 	g.Must(t, "ip", "addr", "add", l.loaderAddr().String()+"/16", "dev", "eth0")
+	lab.Eventually(t, time.Minute, "the guest reaches the host", func() bool { return g.Ping(t, l.addr.Addr().String()) })
 	if l.upstream {
 		serveUpstream(t, g, l.loaderAddr())
 	}
+	lab.Eventually(t, 2*time.Minute, "the resolver answers", func() bool {
+		return strings.Contains(g.Run(t, "dig", "+tries=1", "+time=1", "@"+l.addr.Addr().String(), l.name(0)).Stdout, "NOERROR")
+	})
 	a := asker{g, l}
 	var queries strings.Builder
 	for i := range l.names {
@@ -101,9 +106,9 @@ func cpuOf(l func() load) func(lab.TB, bed) float64 {
 			return math.NaN()
 		}
 		a := newAsker(t, b, l())
-		before := cpuTime(t, b.Host, b.programs)
+		before := cpuTime(t, b)
 		out := a.dnsperf(t, "-l", "5")
-		return (cpuTime(t, b.Host, b.programs) - before) / number(t, out, "Queries completed:")
+		return (cpuTime(t, b) - before) / number(t, out, "Queries completed:")
 	}
 }
 
@@ -142,32 +147,6 @@ func fullMemory(t lab.TB, b bed) float64 {
 	a := newAsker(t, b, l)
 	a.dnsperf(t, "-n", "1")
 	return resident(t, b.Host, b.programs)
-}
-
-// cpuTime is the CPU time that the programs on the host have taken, in
-// seconds.
-func cpuTime(t lab.TB, h *lab.Host, programs []string) float64 {
-	t.Helper()
-	const userHZ = 100 // what /proc counts in, on every architecture of ours
-	total := 0.0
-	for _, program := range programs {
-		for _, pid := range h.Pids(t, program) {
-			stat, err := h.ReadFile("/proc/" + pid + "/stat")
-			if err != nil {
-				t.Fatalf("%v", err)
-			}
-			_, after, _ := strings.Cut(string(stat), ") ")
-			f := strings.Fields(after)
-			for _, field := range f[11:13] { // utime, stime (proc(5))
-				v, err := strconv.ParseFloat(field, 64)
-				if err != nil {
-					t.Fatalf("/proc/%s/stat: %v", pid, err)
-				}
-				total += v / userHZ
-			}
-		}
-	}
-	return total
 }
 
 // serveUpstream answers every query with one address, at little cost.

@@ -36,6 +36,15 @@ var measures = []measure{
 	{"closed-100", "handshakes, 64 clients at a time, 100 leases held", perSecond, func(t lab.TB, b bed) float64 { return closedLoop(t, b, 100) }},
 	{"closed-20000", "handshakes, 64 clients at a time, 20,000 leases held", perSecond, func(t lab.TB, b bed) float64 { return closedLoop(t, b, 20000) }},
 	{"closed-fresh", "handshakes of clients never seen, 64 at a time", perSecond, func(t lab.TB, b bed) float64 { return closedLoop(t, b, 0) }},
+	{"renew-10", "renewals, 64 clients at a time, 10 more leases held", perSecond, func(t lab.TB, b bed) float64 { return renewals(t, b, 10) }},
+	{"renew-10000", "renewals, 64 clients at a time, 10,000 more leases held", perSecond, func(t lab.TB, b bed) float64 { return renewals(t, b, 10000) }},
+	{"closed6-fresh", "DHCPv6 handshakes of clients never seen, 64 at a time", perSecond, func(t lab.TB, b bed) float64 { return handshakes6(t, b, 0) }},
+	{"closed6-10", "DHCPv6 handshakes, 64 clients at a time, 10 more leases held", perSecond, func(t lab.TB, b bed) float64 { return handshakes6(t, b, 10) }},
+	{"closed6-10000", "DHCPv6 handshakes, 64 clients at a time, 10,000 more leases held", perSecond, func(t lab.TB, b bed) float64 { return handshakes6(t, b, 10000) }},
+	{"renew6-10", "DHCPv6 renewals, 64 clients at a time, 10 more leases held", perSecond, func(t lab.TB, b bed) float64 { return renewals6(t, b, 10) }},
+	{"renew6-10000", "DHCPv6 renewals, 64 clients at a time, 10,000 more leases held", perSecond, func(t lab.TB, b bed) float64 { return renewals6(t, b, 10000) }},
+	{"cpu", "processor time for a handshake of a client never seen", microseconds, cpu4},
+	{"cpu6", "processor time for a DHCPv6 handshake of a client never seen", microseconds, cpu6},
 	{"dns", "DNS answers for 1,000 local names", perSecond, rateOf(localNames)},
 	{"dns-cpu", "CPU time of each", micros, cpuOf(localNames)},
 	{"dns-cached", "DNS answers from the cache, 1,000 names", perSecond, rateOf(cachedNames)},
@@ -46,7 +55,8 @@ var measures = []measure{
 	{"dns-rss", "memory with 50,000 leases and a full cache", mebibytes, fullMemory},
 	{"tftp", "TFTP, 64 MiB to curl in blocks of 1468 bytes", seconds, sendFile},
 	{"net-start", "net-start", seconds, netStart},
-	{"rss", "memory with one network and one guest", mebibytes, rss},
+	{"rss", "memory with one network and one guest", mebibytes, func(t lab.TB, b bed) float64 { return rss(t, b, 0) }},
+	{"rss-50000", "memory with 50,000 leases", mebibytes, func(t lab.TB, b bed) float64 { return rss(t, b, 50000) }},
 }
 
 func measureNames() (names []string) {
@@ -98,6 +108,12 @@ var (
 		start: netip.MustParseAddr("10.99.1.0"), end: netip.MustParseAddr("10.99.250.255"),
 	}
 )
+
+// large6 is large for DHCPv6.
+var large6 = network{
+	bridge: "virbr1", addr: netip.MustParsePrefix("fd00:99::1/64"),
+	start: netip.MustParseAddr("fd00:99::1:0"), end: netip.MustParseAddr("fd00:99::1:fa00"),
+}
 
 // clientBase is the number of the first MAC address of simulated clients.
 const clientBase = 0x200000
@@ -188,8 +204,8 @@ func hold(t lab.TB, h *lab.Host, n network) {
 
 // closedLoop is how many handshakes a second 64 clients finish that each begin
 // the next when they have finished one: of clients that hold leases, or with
-// none held of clients never seen. It runs for three seconds, with at most
-// 50,000 clients.
+// none held of clients never seen. It runs for three seconds, with at most as
+// many clients as vnetmgr lets one bridge port have.
 func closedLoop(t lab.TB, b bed, held int) float64 {
 	n := large
 	n.held = held
@@ -205,7 +221,7 @@ func closedLoop(t lab.TB, b bed, held int) float64 {
 		if held > 0 {
 			i = i * 7919 % uint32(held)
 		}
-		if i >= 50000 || time.Now().After(deadline) {
+		if i >= maxClients || time.Now().After(deadline) {
 			return false
 		}
 		if _, err := clients.Get(ctx, lab.MAC(clientBase+i)); err == nil {
@@ -215,6 +231,9 @@ func closedLoop(t lab.TB, b bed, held int) float64 {
 	})
 	return float64(done.Load()) / time.Since(start).Seconds()
 }
+
+// maxClients is less than half of a large network's addresses.
+const maxClients = 30000
 
 // run calls f in n goroutines until it returns false.
 func run(n int, f func() bool) {
@@ -260,10 +279,16 @@ func netStart(t lab.TB, b bed) float64 {
 	return median(times)
 }
 
-// rss is the memory of the peer's processes while it serves one guest.
-func rss(t lab.TB, b bed) float64 {
-	b.serve(t, b.Host, small)
-	loader(t, b, small)
+// rss is the memory of the peer's processes while it serves one guest, and so
+// many leases are held.
+func rss(t lab.TB, b bed, held int) float64 {
+	n := small
+	if held > 0 {
+		n = large
+		n.held = held
+	}
+	b.serve(t, b.Host, n)
+	loader(t, b, n)
 	return resident(t, b.Host, b.programs)
 }
 

@@ -39,6 +39,11 @@ type peer struct {
 	programs []string
 	// serve starts what serves the network and returns once it does.
 	serve func(t lab.TB, h *lab.Host, n network)
+	// serve6 is serve for a network of IPv6 alone, nil if that is not measured.
+	// No leases exist beforehand.
+	serve6 func(t lab.TB, h *lab.Host, n network)
+	// slow tells that clients never seen wait seconds.
+	slow bool
 	// noDNS tells that the peer answers no DNS, and sends no files.
 	noDNS bool
 }
@@ -51,14 +56,14 @@ var (
 
 var peers = map[string]peer{
 	"libvirt": {
-		name: "libvirt", control: virsh,
+		name: "libvirt", control: virsh, slow: true,
 		programs: []string{"libvirtd", "dnsmasq"}, serve: serveLibvirt,
 	},
 	"dnsmasq": {name: "dnsmasq", programs: []string{"dnsmasq"}, serve: serveDnsmasq},
-	"kea":     {name: "kea", programs: []string{"kea-dhcp4"}, serve: serveKea, noDNS: true},
+	"kea":     {name: "kea", programs: []string{"kea-dhcp4", "kea-dhcp6"}, serve: serveKea, serve6: serveKea6, noDNS: true},
 	"vnetmgr": {
 		name: "vnetmgr", control: ours,
-		programs: []string{"vnetmgr"}, serve: serveVnetmgr,
+		programs: []string{"vnetmgr"}, serve: serveVnetmgr, serve6: serveVnetmgr6,
 	},
 }
 
@@ -66,7 +71,16 @@ var peers = map[string]peer{
 // the peer's own network "default".
 func (n network) document(stp string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "<network><name>bench</name><forward mode='nat'/><bridge name='%s'%s/><dns>", n.bridge, stp)
+	forward, family := "<forward mode='nat'/>", ""
+	if n.addr.Addr().Is6() {
+		forward, family = "", " family='ipv6'"
+	}
+	fmt.Fprintf(&b, "<network><name>bench</name>%s<bridge name='%s'%s/>", forward, n.bridge, stp)
+	if n.held > maxClients {
+		// All clients are behind one port.
+		b.WriteString("<metadata><dhcp xmlns='https://vnetmgr.org/xmlns/dhcp/1' portLimit='no'/></metadata>")
+	}
+	b.WriteString("<dns>")
 	for i := range n.names {
 		fmt.Fprintf(&b, "<host ip='%s'><hostname>h%d</hostname></host>", nth(n.start, i), i)
 	}
@@ -77,8 +91,8 @@ func (n network) document(stp string) string {
 	if n.files != "" {
 		root = fmt.Sprintf("<tftp root='%s'/>", n.files)
 	}
-	fmt.Fprintf(&b, "</dns><ip address='%s' prefix='%d'>%s<dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
-		n.addr.Addr(), n.addr.Bits(), root, n.start, n.end)
+	fmt.Fprintf(&b, "</dns><ip%s address='%s' prefix='%d'>%s<dhcp><range start='%s' end='%s'/></dhcp></ip></network>",
+		family, n.addr.Addr(), n.addr.Bits(), root, n.start, n.end)
 	return b.String()
 }
 
@@ -121,6 +135,12 @@ func serveVnetmgr(t lab.TB, h *lab.Host, n network) {
 	if n.held > 0 {
 		hold(t, h, n)
 	}
+}
+
+func serveVnetmgr6(t lab.TB, h *lab.Host, n network) {
+	t.Helper()
+	h.Daemon(t)
+	startByCommand(t, h, n.document(" stp='off'"), ours)
 }
 
 func startByCommand(t lab.TB, h *lab.Host, document string, control []string) {
@@ -190,6 +210,29 @@ func serveKea(t lab.TB, h *lab.Host, n network) {
 	h.Env = append(h.Env, "KEA_PIDFILE_DIR=/run", "KEA_LOCKFILE_DIR=none")
 	h.Start(t, "kea-dhcp4", "-c", "/run/kea.conf")
 	waitPort67(t, h)
+}
+
+func serveKea6(t lab.TB, h *lab.Host, n network) {
+	t.Helper()
+	makeBridge(t, h, n)
+	h.WriteFile(t, "/run/kea.conf", fmt.Sprintf(`{"Dhcp6": {
+		"interfaces-config": {"interfaces": [%q]},
+		"lease-database": {"type": "memfile", "persist": true, "name": "/run/leases.csv", "lfc-interval": 0},
+		"server-id": {"type": "LL", "identifier": "525400000001", "persist": false},
+		"valid-lifetime": 3600, "multi-threading": {"enable-multi-threading": true},
+		"loggers": [{"name": "kea-dhcp6", "severity": "ERROR"}],
+		"subnet6": [{"id": 1, "subnet": %q, "interface": %q, "pools": [{"pool": "%s - %s"}]}]}}`,
+		n.bridge, n.addr.Masked(), n.bridge, n.start, n.end), 0o644)
+	h.Env = append(h.Env, "KEA_PIDFILE_DIR=/run", "KEA_LOCKFILE_DIR=none")
+	// It needs the bridge's link-local address to be there.
+	lab.Eventually(t, 30*time.Second, "the bridge's link-local address", func() bool {
+		out := h.Must(t, "ip", "-6", "addr", "show", "dev", n.bridge, "scope", "link")
+		return strings.Contains(out, "fe80") && !strings.Contains(out, "tentative")
+	})
+	h.Start(t, "kea-dhcp6", "-c", "/run/kea.conf")
+	lab.Eventually(t, 30*time.Second, "a DHCPv6 server listens", func() bool {
+		return strings.Contains(h.Must(t, "ss", "-Hlunp"), ":547 ")
+	})
 }
 
 func waitPort67(t lab.TB, h *lab.Host) {

@@ -23,9 +23,13 @@ func (t table) String() string {
 	for _, p := range t.peers {
 		fmt.Fprintf(&b, " %s |", p.name)
 	}
-	ours, theirs := t.column("vnetmgr"), t.column("libvirt")
-	if ours >= 0 && theirs >= 0 {
-		b.WriteString(" vnetmgr : libvirt |")
+	ours := t.column("vnetmgr")
+	var others []int
+	for _, name := range []string{"libvirt", "kea"} {
+		if theirs := t.column(name); ours >= 0 && theirs >= 0 {
+			others = append(others, theirs)
+			b.WriteString(" vnetmgr : " + name + " |")
+		}
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---:|", strings.Count(b.String(), "|")-2) + "\n")
 	for _, r := range t.rows {
@@ -33,7 +37,7 @@ func (t table) String() string {
 		for _, value := range r.values {
 			fmt.Fprintf(&b, " %s |", r.format(value))
 		}
-		if ours >= 0 && theirs >= 0 {
+		for _, theirs := range others {
 			fmt.Fprintf(&b, " %s |", ratio(r.values[ours], r.values[theirs]))
 		}
 		b.WriteString("\n")

@@ -118,6 +118,7 @@ func recvmmsg(fd uintptr, headers []mmsghdr) (int, syscall.Errno) {
 type frame struct {
 	mac   net.HardwareAddr // nil: broadcast
 	relay netip.Addr       // if valid, b's payload goes to it by UDP
+	port  uint16           // relay's, in DHCPv6
 	b     []byte           // with room for the IP and UDP headers in front
 }
 
@@ -226,10 +227,4 @@ func sendmmsg(fd uintptr, headers []mmsghdr) (int, syscall.Errno) {
 			return int(n), errno
 		}
 	}
-}
-
-// nativeBytes is n as it stands in memory.
-func nativeBytes(n uint32) (b [4]byte) {
-	binary.NativeEndian.PutUint32(b[:], n)
-	return b
 }

@@ -58,7 +58,7 @@ func BenchmarkHandle6(b *testing.B) {
 			b.Fatal(err)
 		}
 		answer := s.handle6(time.Now(), leases, &r, false)
-		framePool.Put(newFrame6(answer.reply, s.addr, s.addr, macOf(1)))
+		framePool.Put(newFrame6(answer.reply, s.addr, s.addr, macOf(1), 1500))
 	}
 }
 

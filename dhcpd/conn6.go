@@ -22,11 +22,13 @@ import (
 //     so that ten thousand guests need no entries in the neighbour table.
 //   - A UDP socket bound to the link holds the port, so that two servers are
 //     found out at once, is a member of the servers' group, so that a bridge
-//     that snoops multicast brings it here, and sends to relays.
+//     that snoops multicast brings it here, and sends to relays. It takes
+//     the messages that came in fragments.
 //   - A socket for neighbour discovery hears who uses which address, and asks.
 type Conn6 struct {
 	wire
 	mac    net.HardwareAddr
+	mtu    int
 	source netip.Addr // of our packets
 	relays *net.UDPConn
 	nd     *packet.Conn
@@ -51,7 +53,7 @@ func listen6(link string, server netip.Addr) (_ *Conn6, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn6{wire: newWire(ifi, unix.ETH_P_IPV6), mac: ifi.HardwareAddr, source: linkLocalOf(ifi, server)}
+	c := &Conn6{wire: newWire(ifi, unix.ETH_P_IPV6), mac: ifi.HardwareAddr, mtu: ifi.MTU, source: linkLocalOf(ifi, server)}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -60,7 +62,7 @@ func listen6(link string, server netip.Addr) (_ *Conn6, err error) {
 	if c.relays, err = listenUDP6(ifi); err != nil {
 		return nil, err
 	}
-	if c.packets, err = listenPackets(ifi, unix.ETH_P_IPV6, requestBuffer, requestFilter6); err != nil {
+	if c.packets, err = listenPackets(ifi, unix.ETH_P_IPV6, requestBuffer, requestFilter6(ifi.MTU)); err != nil {
 		return nil, err
 	}
 	if c.nd, err = listenPackets(ifi, unix.ETH_P_IPV6, arpBuffer, neighbourFilter); err != nil {
@@ -92,7 +94,7 @@ func listenUDP6(ifi *net.Interface) (*net.UDPConn, error) {
 				unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, ifi.Name),
 				unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP,
 					&unix.IPv6Mreq{Multiaddr: allServers6.As16(), Interface: uint32(ifi.Index)}),
-				dropAll(fd),
+				takeLarge(fd, ifi.MTU),
 			)
 		})
 	}}
@@ -125,6 +127,7 @@ func (c *Conn6) Close() error {
 func (c *Conn6) interrupt() {
 	past := time.Unix(1, 0)
 	c.packets.SetReadDeadline(past)
+	c.relays.SetReadDeadline(past)
 	c.nd.SetReadDeadline(past)
 }
 
@@ -135,19 +138,23 @@ func (c *Conn6) sendRelay(f *frame) error {
 	if to.IsLinkLocalUnicast() {
 		to = to.WithZone(c.link)
 	}
-	_, err := c.relays.WriteToUDPAddrPort(f.b[headers6:], netip.AddrPortFrom(to, serverPort6))
+	_, err := c.relays.WriteToUDPAddrPort(f.b[headers6:], netip.AddrPortFrom(to, f.port))
 	return err
 }
 
-// requestFilter6 lets through UDP datagrams to port 547 that are for this
+// requestFilter6 lets through whole UDP datagrams to port 547 that are for this
 // host or for a group.
-var requestFilter6 = []bpf.Instruction{
-	bpf.LoadExtension{Num: bpf.ExtType},
-	bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: otherHost, SkipTrue: 5},
-	bpf.LoadAbsolute{Off: 6, Size: 1},
-	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 3},
-	bpf.LoadAbsolute{Off: 42, Size: 2},
-	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: serverPort6, SkipTrue: 1},
-	bpf.RetConstant{Val: snapLen},
-	bpf.RetConstant{Val: 0},
+func requestFilter6(mtu int) []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtType},
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: otherHost, SkipTrue: 7},
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(wholePackets(mtu)), SkipTrue: 5},
+		bpf.LoadAbsolute{Off: 6, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: 42, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: serverPort6, SkipTrue: 1},
+		bpf.RetConstant{Val: snapLen},
+		bpf.RetConstant{Val: 0},
+	}
 }

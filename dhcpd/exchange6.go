@@ -50,6 +50,12 @@ func (x *exchange6) handlePacket(b []byte, from net.HardwareAddr) {
 		x.counts.malformed.Add(1)
 		return
 	}
+	x.handleDatagram(d, from)
+}
+
+// handleDatagram answers a datagram to our port that came from a hardware
+// address, nil if that is not known.
+func (x *exchange6) handleDatagram(d datagram6, from net.HardwareAddr) {
 	r, err := parseRequest6(d.payload)
 	if err != nil {
 		x.counts.malformed.Add(1)
@@ -97,7 +103,7 @@ func (x *exchange6) handle(a *asked6) {
 	var f *frame
 	if answer.reply != nil {
 		x.counts.said.add(uint8(answer.reply.kind))
-		f = newFrame6(answer.reply, x.conn.source, a.datagram.src, a.from)
+		f = newFrame6(answer.reply, x.conn.source, a.datagram.src, a.from, x.conn.mtu)
 	}
 	binds := x.apply(now, answer.changes)
 	switch {

@@ -190,3 +190,82 @@ func TestServer6GoesOnAfterItsLinkWasDown(t *testing.T) {
 		t.Errorf("dhclient has %q", got)
 	}
 }
+
+// A message of many associations that comes in fragments is answered, and so is
+// one whose answer does not fit into a packet.
+func TestMessagesInFragmentsAreAnswered(t *testing.T) {
+	cfg := testConfig6()
+	cfg.Ranges = []Range{{Start: addr("fd00::100"), End: addr("fd00::1ff")}}
+	n := newLAN6(t, cfg)
+	g := n.guest6(t, 1)
+	var c *net.UDPConn
+	var err error
+	g.Do(func() { c, err = net.ListenUDP("udp6", &net.UDPAddr{Port: clientPort6}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, hints := range map[string]int{"short": 2, "fragments": 12} {
+		var ias []string
+		for i := range 8 {
+			ia := fmt.Sprintf("%d=fd00::%x", i+1, 0x100+i)
+			for h := range hints {
+				ia += fmt.Sprintf(",fd00::9:%x", h)
+			}
+			ias = append(ias, ia)
+		}
+		message := ask6{kind: request6k, client: 5, server: us6, ias: strings.Join(ias, " ")}.encode(t)
+		if _, err := c.WriteTo(message, &net.UDPAddr{IP: allServers6.AsSlice(), Port: serverPort6, Zone: "2"}); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		b := make([]byte, 9000)
+		size, err := c.Read(b)
+		if err != nil {
+			t.Fatalf("%s, %d bytes: %v", name, len(message), err)
+		}
+		m, err := dhcpv6.MessageFromBytes(b[:size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(m.Options.IANA()); got != 8 || m.MessageType != dhcpv6.MessageTypeReply {
+			t.Errorf("%s: %d associations in %d bytes", name, got, size)
+		}
+		if name == "fragments" && (len(message) < 2048 || size < 1500) {
+			t.Errorf("%d bytes asked and %d answered need no fragments", len(message), size)
+		}
+	}
+	if s := n.server.Stats(); s.Received != 2 || s.Requests != 2 || s.Replies != 2 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+// killByFile ends the process whose id a file has, or will have.
+func killByFile(t *testing.T, g *kerneltest.NS, path string) {
+	t.Helper()
+	kerneltest.Wait(t, 5*time.Second, path, func() bool {
+		b, err := os.ReadFile(path)
+		return err == nil && len(b) > 0
+	})
+	g.Run(t, "kill $(cat "+path+"); while kill -0 $(cat "+path+") 2>/dev/null; do :; done; rm -f "+path)
+}
+
+// dhclient that starts again with a lease in its file asks first whether it is
+// still on the link that the lease is of, and then rebinds.
+func TestDhclient6ConfirmsWhatItRemembers(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 1)
+	dir := t.TempDir()
+	command := fmt.Sprintf("ip -6 addr flush dev eth0 scope global; dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s eth0", dir, dir, script6(t))
+	g.Run(t, command)
+	first := address6(t, g)
+	killByFile(t, g, dir+"/pid")
+	g.Run(t, command)
+	killByFile(t, g, dir+"/pid")
+	if got := address6(t, g); got == "" || got != first {
+		t.Errorf("it had %q and has %q", first, got)
+	}
+	if s := n.server.Stats(); s.Confirms != 1 || s.Solicits != 1 || s.Requests != 1 || s.Advertises != 1 || s.Replies < 2 {
+		t.Errorf("stats: %+v", s)
+	}
+}

@@ -111,13 +111,18 @@ func sealDatagram6(b []byte, src, dst netip.Addr, srcPort, dstPort uint16) {
 }
 
 // newFrame6 encodes a reply for whom the request came from: the client, at
-// the hardware address that it used, or a relay.
-func newFrame6(p *reply6, us, to netip.Addr, mac net.HardwareAddr) *frame {
+// the hardware address that it used, or a relay. By UDP goes what is for a
+// relay, for a client whose hardware address is not known, or longer than mtu.
+func newFrame6(p *reply6, us, to netip.Addr, mac net.HardwareAddr, mtu int) *frame {
 	f := framePool.Get().(*frame)
 	f.b = p.appendTo(append(f.b[:0], make([]byte, headers6)...))
 	f.mac, f.relay = append(net.HardwareAddr(nil), mac...), netip.Addr{}
-	if len(p.relays) > 0 {
-		f.relay = to
+	switch {
+	case len(p.relays) > 0:
+		f.relay, f.port = to, serverPort6
+		return f
+	case len(mac) == 0 || len(f.b) > mtu:
+		f.relay, f.port = to, clientPort6
 		return f
 	}
 	sealDatagram6(f.b, us, to, serverPort6, clientPort6)

@@ -39,12 +39,13 @@ func (s *Server6) Serve(ctx context.Context, c *Conn6) error {
 	x := newExchange6(s, c)
 	stop := context.AfterFunc(ctx, c.interrupt)
 	defer stop()
-	readers := make(chan error, 2)
+	readers := make(chan error, 3)
 	go func() { readers <- x.readMessages(ctx) }()
 	go func() { readers <- x.readNeighbours(ctx) }()
+	go func() { readers <- x.readLarge(ctx) }()
 	err := <-readers
 	c.interrupt()
-	err = errors.Join(err, <-readers)
+	err = errors.Join(err, <-readers, <-readers)
 	x.end()
 	if ctx.Err() != nil {
 		return nil

@@ -16,10 +16,10 @@ func TestModernDomainsOnNetworksWithoutABridgeOfTheirOwn(t *testing.T) {
 	s := newModern(t)
 	s.Daemon(t)
 	s.Script(t, `ip link add other0 type bridge; ip link set other0 up
-		for i in 0 1; do ip link add pool$i type dummy; ip link set pool$i up; done`)
+		for i in 0 1 2; do ip link add pool$i type veth peer name far$i; ip link set pool$i up; done`)
 	s.define(t, `<network><name>host</name><forward mode='bridge'/><bridge name='other0'/><portgroup name='p' default='yes'><bandwidth><inbound average='2000'/></bandwidth></portgroup></network>`)
 	s.define(t, `<network><name>pool</name><forward mode='bridge'><interface dev='pool0'/><interface dev='pool1'/></forward></network>`)
-	s.define(t, `<network><name>alone</name><forward mode='passthrough'><interface dev='pool0'/></forward></network>`)
+	s.define(t, `<network><name>alone</name><forward mode='passthrough'><interface dev='pool2'/></forward></network>`)
 	s.define(t, `<network><name>gold</name><forward mode='vepa'><interface dev='pool1'/></forward>
 		<virtualport type='802.1Qbh'><parameters profileid='net'/></virtualport></network>`)
 	for _, network := range []string{"host", "pool", "alone", "gold"} {
@@ -48,7 +48,7 @@ func TestModernDomainsOnNetworksWithoutABridgeOfTheirOwn(t *testing.T) {
 	// A device in use is nobody else's, until it is given back.
 	s.WriteFile(t, "/run/device.xml", card(four, "network='alone'", ""), 0o644)
 	s.device(t, "attach-device", "g1", card(four, "network='alone'", ""))
-	portWith(t, s.portsOf(t, "alone", 1), "<plug type='direct' dev='pool0' mode='passthrough'/>")
+	portWith(t, s.portsOf(t, "alone", 1), "<plug type='direct' dev='pool2' mode='passthrough'/>")
 	s.WriteFile(t, "/run/device.xml", card("52:54:00:aa:00:05", "network='alone'", ""), 0o644)
 	if r := s.Run(t, "virsh", "-c", "qemu:///system", "attach-device", "g1", "/run/device.xml", "--live"); r.Code == 0 || !strings.Contains(r.Stderr, "requires exclusive access to interfaces, but none are available") {
 		t.Errorf("a second card on a device to be had alone: %v", r)

@@ -94,7 +94,7 @@ func (d dice) options() string {
 
 // told is what a guest hears from the servers, but for the address that it
 // gets of a range: which one depends on what it had before.
-const leased = `
+const leaseScript = `
 udhcpc -i eth0 -n -q -f -t 2 -T 1 -s %s/bound 2>/dev/null | sort || true`
 
 // bound is what runs when it has a lease.
@@ -123,7 +123,7 @@ func (s *site) state(t *testing.T, id xmlnet.UUID, g *kerneltest.NS, scripts str
 cat /sys/class/net/virbr7/bridge/stp_state /sys/class/net/virbr7/bridge/forward_delay /proc/sys/net/ipv6/conf/virbr7/disable_ipv6; tc qdisc show dev virbr7; tc class show dev virbr7`)
 	heard := "no server"
 	if p.DHCP4 != nil {
-		heard = g.Run(t, fmt.Sprintf(leased, scripts))
+		heard = g.Run(t, fmt.Sprintf(leaseScript, scripts))
 	}
 	if p.DNS != nil && strings.Contains(live, "192.168.77.1") {
 		heard += g.Run(t, "ip addr add 192.168.77.50/24 dev eth0 2>/dev/null\n"+told)

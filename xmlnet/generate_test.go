@@ -30,7 +30,7 @@ func pointer[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
 var (
 	anyTristate = rapid.SampledFrom([]Tristate{Unset, Yes, No})
 	shortText   = xmlText()
-	oneLineText = xmlText().Filter(func(s string) bool { return !strings.ContainsAny(s, "\r\n") })
+	oneTextLine = shortText.Filter(func(s string) bool { return !strings.ContainsAny(s, "\r\n") })
 	plainWord   = rapid.StringMatching(`[a-z][a-z0-9]{0,8}`)
 	anyMAC      = rapid.Custom(func(t *rapid.T) net.HardwareAddr {
 		mac := rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, "mac")
@@ -201,10 +201,10 @@ func (n *Network) ownBridge(t *rapid.T) {
 func (n *Network) names(t *rapid.T) {
 	d := &n.DNS
 	for range rapid.IntRange(0, 2).Draw(t, "txts") {
-		d.TXT = append(d.TXT, TXT{plainWord.Draw(t, "txt"), oneLineText.Draw(t, "value")})
+		d.TXT = append(d.TXT, TXT{plainWord.Draw(t, "txt"), oneTextLine.Draw(t, "value")})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "srvs") {
-		s := SRV{Service: plainWord.Draw(t, "service"), Protocol: plainWord.Draw(t, "protocol"), Domain: maybe(t, oneLineText, "domain"), Target: maybe(t, oneLineText, "target")}
+		s := SRV{Service: plainWord.Draw(t, "service"), Protocol: plainWord.Draw(t, "protocol"), Domain: maybe(t, oneTextLine, "domain"), Target: maybe(t, oneTextLine, "target")}
 		if s.Target != "" {
 			s.Port, s.Priority, s.Weight = rapid.Uint16().Draw(t, "port"), rapid.Uint16().Draw(t, "priority"), rapid.Uint16().Draw(t, "weight")
 		}

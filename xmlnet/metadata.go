@@ -44,7 +44,7 @@ func (s *scanner) endMetadata(to int64) error {
 			outer[a.Name.Local] = a.Value
 		}
 	}
-	s.metadata = []Metadata{}
+	s.metadata = nil
 	seen := map[string]bool{}
 	for _, c := range root.children {
 		if c.kind != elementNode {

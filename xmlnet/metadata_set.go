@@ -44,6 +44,9 @@ func (n *Network) WithMetadata(key, uri, xml string) (*Network, error) {
 func (n *Network) WithoutMetadata(uri string) *Network {
 	c := n.Clone()
 	c.Metadata = slices.DeleteFunc(c.Metadata, func(m Metadata) bool { return m.Namespace == uri })
+	if len(c.Metadata) == 0 {
+		c.Metadata = nil
+	}
 	return c
 }
 

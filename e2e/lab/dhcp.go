@@ -126,6 +126,12 @@ func (c *Clients) Reboot(ctx context.Context, mac net.HardwareAddr, addr netip.A
 	return c.ask(ctx, mac, message{kind: request, xid: newXID(), want: addr}, 0)
 }
 
+// Renew asks to keep a lease (RENEWING, RFC 2131 §4.3.2), though by broadcast,
+// which needs no address. The reply is an Ack or a Nak.
+func (c *Clients) Renew(ctx context.Context, mac net.HardwareAddr, lease Reply) (Reply, error) {
+	return c.ask(ctx, mac, message{kind: request, xid: newXID(), own: lease.Addr}, 0)
+}
+
 // Release gives a lease back.
 func (c *Clients) Release(mac net.HardwareAddr, lease Reply) error {
 	return c.send(mac, message{kind: release, xid: newXID(), own: lease.Addr, server: lease.Server})
