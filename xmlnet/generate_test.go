@@ -94,6 +94,9 @@ func anyVirtualPort(untyped bool) *rapid.Generator[*VirtualPort] {
 		if v.Type == "openvswitch" || v.Type == "midonet" || v.Type == "" {
 			v.InterfaceID = pointer(t, anyUUID, "interfaceid")
 		}
+		if *v == (VirtualPort{}) {
+			return nil // says nothing, and is not kept
+		}
 		return v
 	})
 }
