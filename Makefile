@@ -27,6 +27,7 @@ lint:
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	go vet ./...
 	go tool staticcheck ./...
+	cd e2e/cni && go vet ./... # a module of its own
 	go vet -tags modern ./e2e
 
 # As root these include the tests that need a kernel; each makes its own

@@ -11,6 +11,7 @@ package admit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,18 +38,20 @@ type Service struct {
 
 // Conn changes rules in the network namespace in which it was opened.
 type Conn struct {
+	ufwLock string // a path
+
 	mu  sync.Mutex // guards nft
 	nft *nftables.Conn
 }
 
 // Open opens a connection to nftables in the calling thread's network
-// namespace.
-func Open() (*Conn, error) {
+// namespace. ufwLock is the path of the file that ufw there locks.
+func Open(ufwLock string) (*Conn, error) {
 	nft, err := nftables.New(nftables.AsLasting())
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	return &Conn{nft: nft}, nil
+	return &Conn{ufwLock: ufwLock, nft: nft}, nil
 }
 
 // Close closes the connection. Rules stay.
@@ -78,15 +81,21 @@ const (
 	input   = "INPUT"
 )
 
+// isUFW tells whether the chain is one of ufw's.
+func (p place) isUFW() bool { return strings.HasPrefix(p.chain, "ufw") }
+
 // Apply makes those chains hold exactly what the networks need, and where
 // nothing is dropped, nothing. It returns the base chains that drop and are
-// answered, as "ip filter FORWARD".
+// answered, as "ip filter FORWARD". With ErrBusy they are yet to be: then it is
+// to be called again some time later.
 func (c *Conn) Apply(ctx context.Context, networks []Network) (answered []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	networks = slices.Clone(networks)
 	slices.SortFunc(networks, func(a, b Network) int { return strings.Compare(a.Bridge, b.Bridge) })
-	for family, name := range map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6"} {
+	families := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6"}
+	var errs []error
+	for family, name := range families {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -103,13 +112,13 @@ func (c *Conn) Apply(ctx context.Context, networks []Network) (answered []string
 				want = p.rules(networks)
 				answered = append(answered, name+" "+table+" "+p.base)
 			}
-			if err := c.apply(chains[p.chain], want); err != nil {
-				return nil, fmt.Errorf("let guests through %s %s %s: %w", name, table, p.chain, err)
+			if err := c.apply(p, chains[p.chain], want); err != nil {
+				errs = append(errs, fmt.Errorf("let guests through %s %s %s: %w", name, table, p.chain, err))
 			}
 		}
 	}
 	slices.Sort(answered)
-	return slices.Compact(answered), nil
+	return slices.Compact(answered), errors.Join(errs...)
 }
 
 // chains lists iptables' filter chains by name.
@@ -133,13 +142,17 @@ func drops(c *nftables.Chain) bool {
 
 // apply makes a chain hold the wanted rules as its last, but for a return that
 // ends it, in one transaction.
-func (c *Conn) apply(chain *nftables.Chain, want []rule) error {
+func (c *Conn) apply(p place, chain *nftables.Chain, want []rule) error {
 	rules, err := c.nft.GetRules(chain.Table, chain)
-	if err != nil {
+	if err != nil || inPlace(rules, want) {
 		return err
 	}
-	if inPlace(rules, want) {
-		return nil
+	if p.isUFW() {
+		release, err := c.lock()
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	var end *nftables.Rule
 	if n := len(rules); n > 0 && isReturn(rules[n-1]) {

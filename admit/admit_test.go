@@ -1,6 +1,10 @@
 package admit
 
 import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +18,8 @@ func open(t *testing.T, ns *kerneltest.NS) *Conn {
 	t.Helper()
 	var c *Conn
 	var err error
-	ns.Do(func() { c, err = Open() })
+	lock := filepath.Join(t.TempDir(), "ufw.lock")
+	ns.Do(func() { c, err = Open(lock) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +136,49 @@ func TestUFWAcceptsWhatGuestsAskOfTheHost(t *testing.T) {
 	apply(t, c)
 	if got := ns.Run(t, "iptables-nft-save; ip6tables-nft-save"); strings.Contains(got, "vnetmgr") {
 		t.Errorf("left behind:\n%s", got)
+	}
+}
+
+func TestRulesOfUFWAreNotChangedWhileItIsAtWork(t *testing.T) {
+	ns := kerneltest.New(t)
+	ns.Run(t, docker+`; iptables-nft -N ufw-user-forward`)
+	c := open(t, ns)
+	// As ufw does, in a process of its own.
+	held := exec.Command("python3", "-c", "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()", c.ufwLock)
+	in, err := held.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := held.StdoutPipe()
+	if err == nil {
+		err = held.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	n := Network{Bridge: "virbr0", Forwards: true}
+	if _, err := c.Apply(t.Context(), []Network{n}); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v", err)
+	}
+	if got := ns.Run(t, "iptables-nft -S ufw-user-forward"); strings.Contains(got, "virbr0") {
+		t.Errorf("changed:\n%s", got)
+	}
+	if got := ns.Run(t, "iptables-nft -S DOCKER-USER"); !strings.Contains(got, "virbr0") {
+		t.Errorf("Docker's rules have to wait for ufw:\n%s", got)
+	}
+	in.Close()
+	if err := held.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, c, n)
+	if got := ns.Run(t, "iptables-nft -S ufw-user-forward"); !strings.Contains(got, "virbr0") {
+		t.Errorf("not changed:\n%s", got)
+	}
+	if info, err := os.Stat(c.ufwLock); err != nil || info.Size() != 0 {
+		t.Errorf("the lock file: %v, %v", info, err)
 	}
 }
 

@@ -57,11 +57,16 @@ type asker struct {
 func newAsker(t lab.TB, b bed, l load) asker {
 	t.Helper()
 	b.serve(t, b.Host, l.network)
-	g, _ := loader(t, b, l.network)
+	g := b.Guest(t, l.bridge, "asker")
+	g.LinkUp(t)
 	g.Must(t, "ip", "addr", "add", l.loaderAddr().String()+"/16", "dev", "eth0")
+	lab.Eventually(t, time.Minute, "the guest reaches the host", func() bool { return g.Ping(t, l.addr.Addr().String()) })
 	if l.upstream {
 		serveUpstream(t, g, l.loaderAddr())
 	}
+	lab.Eventually(t, 2*time.Minute, "the resolver answers", func() bool {
+		return strings.Contains(g.Run(t, "dig", "+tries=1", "+time=1", "@"+l.addr.Addr().String(), l.name(0)).Stdout, "NOERROR")
+	})
 	a := asker{g, l}
 	var queries strings.Builder
 	for i := range l.names {

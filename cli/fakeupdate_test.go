@@ -68,6 +68,8 @@ func (d *fakeDaemon) answerOwn(f wire.Frame) (any, error) {
 	switch f.Proc {
 	case wire.OwnPortAttach, wire.OwnPortDetach, wire.OwnPortList:
 		return d.answerAttached(f)
+	case wire.OwnListAttached, wire.OwnListNeighbours:
+		return d.answerWho(f)
 	}
 	if f.Proc != wire.OwnDefineLive || f.Version != wire.ProgramOwnVersion {
 		return nil, refuse(wire.CodeRPC, "unknown procedure: %d", f.Proc)

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -20,14 +18,9 @@ var errKeepalive = errors.New("keepalive timeout")
 // lacks: bounds on the length of frames, keepalive in both directions, and
 // network events, which go-libvirt drops.
 type link struct {
-	net.Conn
-	in     *bufio.Reader
-	frame  []byte // rest of the frame being read
+	*wire.Filter
 	events *eventQueue
 	own    ownCalls
-
-	writing sync.Mutex // guards out and keeps frames whole
-	out     []byte     // beginning of a frame being written
 
 	heard chan struct{} // told of every frame
 	done  chan struct{} // closed by Close
@@ -38,10 +31,8 @@ type link struct {
 // newLink wraps conn. With an interval it pings a daemon that is silent for
 // so long, and closes the link when count pings stayed unanswered.
 func newLink(conn net.Conn, interval time.Duration, count int) *link {
-	l := &link{
-		Conn: conn, in: bufio.NewReader(conn), events: newEventQueue(),
-		heard: make(chan struct{}, 1), done: make(chan struct{}),
-	}
+	l := &link{events: newEventQueue(), heard: make(chan struct{}, 1), done: make(chan struct{})}
+	l.Filter = wire.NewFilter(conn, l.take)
 	if interval > 0 {
 		go l.keepalive(interval, count)
 	}
@@ -50,25 +41,17 @@ func newLink(conn net.Conn, interval time.Duration, count int) *link {
 
 // Read gives go-libvirt the frames that are for it.
 func (l *link) Read(p []byte) (int, error) {
-	for len(l.frame) == 0 {
-		if err := l.next(); err != nil {
-			l.end(err)
-			l.events.close()
-			l.own.end()
-			return 0, err
-		}
+	n, err := l.Filter.Read(p)
+	if err != nil {
+		l.end(err)
+		l.events.close()
+		l.own.end()
 	}
-	n := copy(p, l.frame)
-	l.frame = l.frame[n:]
-	return n, nil
+	return n, err
 }
 
-// next reads a frame and keeps it if go-libvirt should see it.
-func (l *link) next() error {
-	f, err := wire.ReadFrame(l.in, wire.MaxFrame)
-	if err != nil {
-		return err
-	}
+// take looks at a frame, and says whether go-libvirt should see it.
+func (l *link) take(f wire.Frame) (bool, error) {
 	select {
 	case l.heard <- struct{}{}:
 	default:
@@ -76,7 +59,7 @@ func (l *link) next() error {
 	switch {
 	case f.IsKeepalive():
 		if f.Proc == wire.KeepalivePing {
-			return l.keepaliveMessage(wire.KeepalivePong)
+			return false, l.keepaliveMessage(wire.KeepalivePong)
 		}
 	case f.Program == wire.ProgramRemote && f.Type == wire.Message:
 		if ev, ok := decodeEvent(f); ok {
@@ -85,50 +68,13 @@ func (l *link) next() error {
 	case f.Type == wire.Reply && f.Program == wire.ProgramOwn:
 		l.own.deliver(f)
 	case f.Type == wire.Reply:
-		l.frame, err = rawFrame(f)
+		return true, nil
 	}
-	return err
-}
-
-// rawFrame returns the bytes of a frame that was read.
-func rawFrame(f wire.Frame) ([]byte, error) {
-	raw, err := wire.Encode(f.Header, nil)
-	if err != nil {
-		return nil, err
-	}
-	raw = append(raw, f.Payload...)
-	binary.BigEndian.PutUint32(raw, uint32(len(raw)))
-	return raw, nil
-}
-
-// Write takes a frame in any number of pieces and sends it whole.
-func (l *link) Write(p []byte) (int, error) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	l.out = append(l.out, p...)
-	for len(l.out) >= 4 {
-		n := int(binary.BigEndian.Uint32(l.out))
-		if n < wire.MinFrame || len(l.out) < n {
-			break
-		}
-		if _, err := l.Conn.Write(l.out[:n]); err != nil {
-			return 0, err
-		}
-		l.out = l.out[n:]
-	}
-	return len(p), nil
+	return false, nil
 }
 
 // keepaliveMessage sends a ping or a pong.
-func (l *link) keepaliveMessage(p wire.Proc) error { return l.writeFrame(wire.Keepalive(p)) }
-
-// writeFrame sends a frame of our own, between those of go-libvirt.
-func (l *link) writeFrame(frame []byte) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	_, err := l.Conn.Write(frame)
-	return err
-}
+func (l *link) keepaliveMessage(p wire.Proc) error { return l.WriteFrame(wire.Keepalive(p)) }
 
 // keepalive pings until the link ends or stays silent.
 func (l *link) keepalive(interval time.Duration, count int) {

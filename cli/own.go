@@ -45,7 +45,7 @@ func (l *link) callOwn(p wire.Proc, args, ret any) error {
 	if err != nil {
 		return err
 	}
-	if err := l.writeFrame(frame); err != nil {
+	if err := l.WriteFrame(frame); err != nil {
 		return err
 	}
 	f, ok := <-reply

@@ -228,9 +228,3 @@ func sendmmsg(fd uintptr, headers []mmsghdr) (int, syscall.Errno) {
 		}
 	}
 }
-
-// nativeBytes is n as it stands in memory.
-func nativeBytes(n uint32) (b [4]byte) {
-	binary.NativeEndian.PutUint32(b[:], n)
-	return b
-}

@@ -95,7 +95,7 @@ func TestACloneThatRemembersTheOthersAddressGetsItsOwn(t *testing.T) {
 	}
 	get := func(g *kerneltest.NS, file string) string {
 		g.Run(t, fmt.Sprintf("dhclient -4 -1 -lf %s/%s -pf %s/pid%s -cf %s -sf %s eth0", dir, file, dir, file, conf, script(t, "new_ip_address")))
-		g.Run(t, fmt.Sprintf("kill $(cat %s/pid%s)", dir, file))
+		killByFile(t, g, dir+"/pid"+file)
 		return address(t, g)
 	}
 	first := get(one, "one")

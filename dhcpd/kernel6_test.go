@@ -239,3 +239,33 @@ func TestMessagesInFragmentsAreAnswered(t *testing.T) {
 		t.Errorf("stats: %+v", s)
 	}
 }
+
+// killByFile ends the process whose id a file has, or will have.
+func killByFile(t *testing.T, g *kerneltest.NS, path string) {
+	t.Helper()
+	kerneltest.Wait(t, 5*time.Second, path, func() bool {
+		b, err := os.ReadFile(path)
+		return err == nil && len(b) > 0
+	})
+	g.Run(t, "kill $(cat "+path+"); while kill -0 $(cat "+path+") 2>/dev/null; do :; done; rm -f "+path)
+}
+
+// dhclient that starts again with a lease in its file asks first whether it is
+// still on the link that the lease is of, and then rebinds.
+func TestDhclient6ConfirmsWhatItRemembers(t *testing.T) {
+	n := newLAN6(t, testConfig6())
+	g := n.guest6(t, 1)
+	dir := t.TempDir()
+	command := fmt.Sprintf("ip -6 addr flush dev eth0 scope global; dhclient -6 -1 -lf %s/leases -pf %s/pid -sf %s eth0", dir, dir, script6(t))
+	g.Run(t, command)
+	first := address6(t, g)
+	killByFile(t, g, dir+"/pid")
+	g.Run(t, command)
+	killByFile(t, g, dir+"/pid")
+	if got := address6(t, g); got == "" || got != first {
+		t.Errorf("it had %q and has %q", first, got)
+	}
+	if s := n.server.Stats(); s.Confirms != 1 || s.Solicits != 1 || s.Requests != 1 || s.Advertises != 1 || s.Replies < 2 {
+		t.Errorf("stats: %+v", s)
+	}
+}

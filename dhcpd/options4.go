@@ -3,6 +3,7 @@ package dhcpd
 import (
 	"encoding/binary"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -63,7 +64,10 @@ func (s *service4) putName(o *options4, r *request4, name string, ours bool) {
 		return
 	}
 	if ours && r.wants(dhcpv4.OptionHostName) {
-		o.put(dhcpv4.OptionHostName, []byte(name)...)
+		// A host's name alone, as dnsmasq sends it: some definitions have the
+		// domain with it.
+		host, _, _ := strings.Cut(name, ".")
+		o.put(dhcpv4.OptionHostName, []byte(host)...)
 	}
 	if r.name.fqdn {
 		o.put(dhcpv4.OptionFQDN, fqdnAnswer(r.name, name, s.Domain)...)

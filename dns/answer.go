@@ -190,18 +190,14 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 // addresses writes o's addresses of the type asked for. With notUs, loopback
 // addresses do not mean the guest.
 func (v *view) addresses(q *query, r *reply, o *owner, notUs bool) (fits bool) {
-	var list []target
-	switch q.qtype {
-	case codec.TypeA:
-		list = o.v4
-	case codec.TypeAAAA:
-		list = o.v6
-	}
 	if notUs && onlyLoopback(o) {
 		return v.hostItself(q, r)
 	}
-	for _, t := range list {
-		if !r.address(q, t) {
+	if q.qtype != codec.TypeA && q.qtype != codec.TypeAAAA {
+		return true
+	}
+	for i := range o.given {
+		if t, ok := o.target(i, q.qtype == codec.TypeAAAA); ok && !r.address(q, t) {
 			return false
 		}
 	}

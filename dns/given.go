@@ -152,9 +152,11 @@ func (v *view) addMentioned(q *query, r *reply) {
 			continue
 		}
 		r.owner = m.at
-		for _, list := range [...][]target{o.v4, o.v6} {
-			for _, t := range list {
-				r.address(q, t)
+		for _, six := range [...]bool{false, true} {
+			for i := range o.given {
+				if t, ok := o.target(i, six); ok {
+					r.address(q, t)
+				}
 			}
 		}
 	}

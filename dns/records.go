@@ -21,9 +21,22 @@ type Records struct {
 // An owner is a name that exists: it has addresses, or names below it do.
 type owner struct {
 	given []given
-	v4    []target // the given ones without duplicates
-	v6    []target
 	below int // names with addresses under this one
+}
+
+// target returns the i-th address given, of a family; ok is false if it is of
+// the other, or was given before.
+func (o *owner) target(i int, six bool) (t target, ok bool) {
+	t = o.given[i].target
+	if t.addr.Is4() == six {
+		return t, false
+	}
+	for _, g := range o.given[:i] {
+		if g.addr == t.addr {
+			return t, false
+		}
+	}
+	return t, true
 }
 
 // given is one source's statement about a name.
@@ -187,16 +200,6 @@ func (r *Records) put(name string, o owner) {
 	if len(o.given) == 0 && o.below == 0 {
 		r.names = r.names.without(hash, name)
 		return
-	}
-	o.v4, o.v6 = nil, nil
-	for _, g := range o.given {
-		list := &o.v6
-		if g.addr.Is4() {
-			list = &o.v4
-		}
-		if !slices.ContainsFunc(*list, func(t target) bool { return t.addr == g.addr }) {
-			*list = append(*list, g.target)
-		}
 	}
 	r.names = r.names.with(hash, name, &o)
 }

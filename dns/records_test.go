@@ -16,7 +16,15 @@ func addrsOf(r *Records, name string) []string {
 		return nil
 	}
 	var got []string
-	for _, t := range append(append([]target(nil), o.v4...), o.v6...) {
+	var all []target
+	for _, six := range []bool{false, true} {
+		for i := range o.given {
+			if t, ok := o.target(i, six); ok {
+				all = append(all, t)
+			}
+		}
+	}
+	for _, t := range all {
 		got = append(got, t.addr.String())
 	}
 	if got == nil {
@@ -100,7 +108,7 @@ func TestSetReplacesTTLOfTheSameSource(t *testing.T) {
 	n.TTL = 7
 	r = r.With([]Name{n}, nil)
 	o := r.find([]byte("\x02vm\x00"))
-	if d := cmp.Diff([]uint32{7}, []uint32{o.v4[0].ttl}); d != "" || len(o.given) != 1 {
+	if d := cmp.Diff([]uint32{7}, []uint32{o.given[0].ttl}); d != "" || len(o.given) != 1 {
 		t.Errorf("given = %+v", o.given)
 	}
 }

@@ -58,7 +58,7 @@ func facadeXML(doc string, bare bool) (string, error) {
 		Name: n.Name, UUID: n.UUID, Title: n.Title, Description: n.Description,
 		Metadata: append(slices.Clone(n.Metadata), xmlnet.Metadata{Namespace: FacadeNamespace, XML: facadeMark}),
 		Forward:  xmlnet.Forward{Mode: xmlnet.BridgeMode},
-		Bridge:   xmlnet.Bridge{Name: n.Bridge.Name},
+		Bridge:   xmlnet.Bridge{Name: n.Bridge.Name, MACTableManager: n.Bridge.MACTableManager},
 		Isolated: n.Isolated, TrustGuestRxFilters: n.TrustGuestRxFilters,
 		PortGroups: slices.Clone(n.PortGroups),
 	}

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"bufio"
 	"encoding/binary"
 	"net"
 	"sync"
@@ -28,13 +27,8 @@ type event struct {
 // go-libvirt drops (of networks) or delivers by a stream that can deadlock,
 // and answers keepalive.
 type link struct {
-	net.Conn
-	in    *bufio.Reader
-	frame []byte // rest of the frame being read
-	hear  func(event)
-
-	writing sync.Mutex // guards out and keeps frames whole
-	out     []byte     // beginning of a frame being written
+	*wire.Filter
+	hear func(event)
 
 	once sync.Once
 	done chan struct{} // closed when the link has ended
@@ -42,32 +36,26 @@ type link struct {
 
 // newLink wraps conn; hear is called with every event and must not block.
 func newLink(conn net.Conn, hear func(event)) *link {
-	return &link{Conn: conn, in: bufio.NewReader(conn), hear: hear, done: make(chan struct{})}
+	l := &link{hear: hear, done: make(chan struct{})}
+	l.Filter = wire.NewFilter(conn, l.take)
+	return l
 }
 
 // Read gives go-libvirt the replies.
 func (l *link) Read(p []byte) (int, error) {
-	for len(l.frame) == 0 {
-		if err := l.next(); err != nil {
-			l.Close()
-			return 0, err
-		}
+	n, err := l.Filter.Read(p)
+	if err != nil {
+		l.Close()
 	}
-	n := copy(p, l.frame)
-	l.frame = l.frame[n:]
-	return n, nil
+	return n, err
 }
 
-// next reads a frame and keeps it if it is a reply.
-func (l *link) next() error {
-	f, err := wire.ReadFrame(l.in, wire.MaxFrame)
-	if err != nil {
-		return err
-	}
+// take looks at a frame, and says whether it is a reply.
+func (l *link) take(f wire.Frame) (bool, error) {
 	switch {
 	case f.IsKeepalive():
 		if f.Proc == wire.KeepalivePing {
-			return l.pong()
+			return false, l.WriteFrame(wire.Keepalive(wire.KeepalivePong))
 		}
 	case f.Program != wire.ProgramRemote:
 	case f.Type == wire.Message:
@@ -75,9 +63,9 @@ func (l *link) next() error {
 			l.hear(e)
 		}
 	case f.Type == wire.Reply:
-		l.frame, err = rawFrame(f)
+		return true, nil
 	}
-	return err
+	return false, nil
 }
 
 // readEvent reads the beginning that all events share: the callback's number,
@@ -96,42 +84,6 @@ func readEvent(f wire.Frame) (event, bool) {
 	e := event{network: f.Proc == procNetworkLifecycle || f.Proc == procNetworkMetadata, name: string(b[:n])}
 	copy(e.uuid[:], b[padded:])
 	return e, true
-}
-
-// rawFrame returns the bytes of a frame that was read.
-func rawFrame(f wire.Frame) ([]byte, error) {
-	raw, err := wire.Encode(f.Header, nil)
-	if err != nil {
-		return nil, err
-	}
-	raw = append(raw, f.Payload...)
-	binary.BigEndian.PutUint32(raw, uint32(len(raw)))
-	return raw, nil
-}
-
-func (l *link) pong() error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	_, err := l.Conn.Write(wire.Keepalive(wire.KeepalivePong))
-	return err
-}
-
-// Write takes a frame in any number of pieces and sends it whole.
-func (l *link) Write(p []byte) (int, error) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	l.out = append(l.out, p...)
-	for len(l.out) >= 4 {
-		n := int(binary.BigEndian.Uint32(l.out))
-		if n < wire.MinFrame || len(l.out) < n {
-			break
-		}
-		if _, err := l.Conn.Write(l.out[:n]); err != nil {
-			return 0, err
-		}
-		l.out = l.out[n:]
-	}
-	return len(p), nil
 }
 
 // Close ends the link; calls that wait on it fail.

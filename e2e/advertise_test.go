@@ -51,7 +51,7 @@ Retransmit time           :  unspecified (0x00000000)
 			head + noRouter + times + prefix("fd00:6::/64") + mtu + link + resolver + from,
 		},
 		"both-families-mtu": {
-			`<forward mode='route'/><mtu size='1400'/><domain name='six.test'/>
+			`<forward mode='route'/><mtu size='1400'/>
 <ip address='192.168.66.1' prefix='24'><dhcp><range start='192.168.66.2' end='192.168.66.9'/></dhcp></ip>
 <ip family='ipv6' address='fd00:6::1' prefix='64'/>`,
 			head + router + times + prefix("fd00:6::/64") + mtu1400 + link + resolver + from,

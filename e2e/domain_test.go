@@ -68,7 +68,7 @@ func TestLibvirtsDomainLivesOnOurNetwork(t *testing.T) {
 	s.Daemon(t)
 	s.ctl(t, "net-start", "default")
 	driver := s.Domains(t)
-	s.WriteFile(t, "/run/g1.xml", lab.DomainXML("g1", lab.GuestOS(t, "guest1", []string{"www.example.net", "guest1"}, "www.example.net"), "default", firstMAC), 0o644)
+	s.WriteFile(t, "/run/g1.xml", lab.DomainXML("g1", lab.GuestOS(t, "guest1", []string{"www.example.net", "guest1", "g1"}, "www.example.net"), "default", firstMAC), 0o644)
 	driver.Virsh(t, "Domain 'g1' defined", "define /run/g1.xml")
 	driver.Virsh(t, "Domain 'g1' started", "start g1")
 	id := s.waitPorts(t, 1)[0]

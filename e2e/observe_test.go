@@ -128,7 +128,7 @@ func newObservedSite(t *testing.T, n *xmlnet.Network) *observedSite {
 	lab.NeedRoot(t)
 	s := &observedSite{site: &site{Host: lab.NewHost(t), control: []string{"vnetmgr"}}}
 	s.internet = s.Uplink(t)
-	s.upstreams = observe.NewUpstreams(t, s.Host, s.internet)
+	s.upstreams = observe.NewUpstreams(t, s.Host, s.internet, n)
 	s.WriteFile(t, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 kvmhost\n192.0.2.77 hostsname.example.com hostsname\n", 0o644)
 	s.Script(t, "mount -t tmpfs tmpfs /srv")
 	if root, _ := observe.TFTPRoot(n); root != "" {

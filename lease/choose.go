@@ -58,7 +58,7 @@ func (t *Table) Choose6(c Client, now time.Time, not []netip.Addr) (netip.Addr, 
 	return t.choose(&t.six, c, hashDUID(c.ID, c.IAID), now, not)
 }
 
-func (t *Table) choose(f *family, c Client, hash uint32, now time.Time, not []netip.Addr) (netip.Addr, bool) {
+func (t *Table) choose(f *family, c Client, hash uint64, now time.Time, not []netip.Addr) (netip.Addr, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lapse(now)

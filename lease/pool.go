@@ -116,10 +116,10 @@ func (p *pool) mark(a netip.Addr, free bool) {
 // choose returns the first free address at or after the place that hash gives
 // in each range, as dnsmasq does, so that a client finds the address it had.
 // The few addresses in not are passed over.
-func (p *pool) choose(hash uint32, not []netip.Addr) (netip.Addr, bool) {
+func (p *pool) choose(hash uint64, not []netip.Addr) (netip.Addr, bool) {
 	for i := range p.spans {
 		s := &p.spans[i]
-		at := int(hash % uint32(s.size))
+		at := int(hash % uint64(s.size))
 		for range 1 + len(not) {
 			n := s.free.next(at)
 			if n < 0 {
@@ -143,22 +143,23 @@ func (s *span) has(a netip.Addr) bool {
 	return d >= 0 && d < s.size
 }
 
-// hashMAC is the hash by which dnsmasq spreads clients over a range: sdbm's.
-// Keeping to it gives a network that moves here the addresses it had.
-func hashMAC(mac net.HardwareAddr) uint32 {
+// hashMAC is the hash by which dnsmasq spreads clients over a range: sdbm's,
+// in 32 bits. Keeping to it gives a network that moves here the addresses it
+// had.
+func hashMAC(mac net.HardwareAddr) uint64 {
 	var h uint32
 	for _, b := range mac {
 		h = uint32(b) + h<<6 + h<<16 - h
 	}
-	return max(h, 1)
+	return uint64(max(h, 1))
 }
 
-// hashDUID is dnsmasq's hash for DHCPv6: sdbm's of the DUID, begun with the
-// IAID.
-func hashDUID(duid []byte, iaid uint32) uint32 {
-	h := iaid
+// hashDUID is dnsmasq's hash for DHCPv6: sdbm's of the DUID in 64 bits, begun
+// with the IAID.
+func hashDUID(duid []byte, iaid uint32) uint64 {
+	h := uint64(iaid)
 	for _, b := range duid {
-		h = uint32(b) + h<<6 + h<<16 - h
+		h = uint64(b) + h<<6 + h<<16 - h
 	}
 	return h
 }

@@ -1,13 +1,16 @@
 package lease
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -43,7 +46,7 @@ func (f StatusFile) Run(ctx context.Context, t *Table) error {
 	faulty := false
 	for {
 		began := time.Now()
-		err := f.Write(t.Leases())
+		err := f.write(t.all())
 		if err != nil && !faulty {
 			f.Log.Error("write status file", "path", f.Path, "err", err)
 		}
@@ -69,14 +72,59 @@ func endOf(err error) error {
 
 // Write replaces the file.
 func (f StatusFile) Write(leases []Lease) error {
+	return f.write(pointers(leases))
+}
+
+func pointers(leases []Lease) iter.Seq[*Lease] {
+	return func(yield func(*Lease) bool) {
+		for i := range leases {
+			if !yield(&leases[i]) {
+				return
+			}
+		}
+	}
+}
+
+// all yields the leases that Leases returns, without copies: there may be very
+// many, and they are written often.
+func (t *Table) all() iter.Seq[*Lease] {
+	return func(yield func(*Lease) bool) {
+		for _, r := range t.durable() {
+			if !yield(&r.Lease) {
+				return
+			}
+		}
+	}
+}
+
+func (f StatusFile) write(leases iter.Seq[*Lease]) error {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return err
 	}
 	tmp := f.Path + ".new"
-	if err := os.WriteFile(tmp, formatStatus(leases), 0o644); err != nil {
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(formatStatus(file, leases), file.Close()); err != nil {
 		return errors.Join(err, removeIfThere(tmp))
 	}
 	return os.Rename(tmp, f.Path)
+}
+
+// formatStatus writes leases as libvirt's lease helper does.
+func formatStatus(to io.Writer, leases iter.Seq[*Lease]) error {
+	w := bufio.NewWriterSize(to, 32<<10)
+	w.WriteByte('[') // the last call tells of errors
+	separator := "\n"
+	var b []byte
+	for l := range leases {
+		b = appendStatus(append(b[:0], separator...), l)
+		w.Write(b)
+		separator = ",\n"
+	}
+	w.WriteString("\n]\n")
+	return w.Flush()
 }
 
 func removeIfThere(path string) error {
@@ -84,18 +132,6 @@ func removeIfThere(path string) error {
 		return err
 	}
 	return nil
-}
-
-// formatStatus returns leases as libvirt's lease helper writes them.
-func formatStatus(leases []Lease) []byte {
-	b := append(make([]byte, 0, 4+200*len(leases)), '[')
-	separator := "\n"
-	for i := range leases {
-		b = append(b, separator...)
-		b = appendStatus(b, &leases[i])
-		separator = ",\n"
-	}
-	return append(b, "\n]\n"...)
 }
 
 func appendStatus(b []byte, l *Lease) []byte {

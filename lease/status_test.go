@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -184,7 +185,11 @@ func FuzzParseStatus(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseStatus(formatStatus(leases))
+		var text bytes.Buffer
+		if err := formatStatus(&text, pointers(leases)); err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseStatus(text.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}

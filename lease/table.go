@@ -209,24 +209,32 @@ func (t *Table) ofClient(c Client) *slot {
 // Leases returns the live leases that are on disk, in the order in which they
 // were given or last renewed.
 func (t *Table) Leases() []Lease {
-	type ordered struct {
-		*record
-		order uint64
-	}
-	t.mu.Lock()
-	live := make([]ordered, 0, len(t.byClient))
-	for _, s := range t.slots {
-		if s.durable.live() {
-			live = append(live, ordered{s.durable, s.order})
-		}
-	}
-	t.mu.Unlock()
-	slices.SortFunc(live, func(a, b ordered) int { return compare(a.order, b.order) })
+	live := t.durable()
 	leases := make([]Lease, len(live))
 	for i, l := range live {
 		leases[i] = l.Lease
 	}
 	return leases
+}
+
+// orderedRecord is a record with its place among all.
+type orderedRecord struct {
+	*record
+	order uint64
+}
+
+// durable returns the live records that are on disk, in order.
+func (t *Table) durable() []orderedRecord {
+	t.mu.Lock()
+	live := make([]orderedRecord, 0, len(t.byClient))
+	for _, s := range t.slots {
+		if s.durable.live() {
+			live = append(live, orderedRecord{s.durable, s.order})
+		}
+	}
+	t.mu.Unlock()
+	slices.SortFunc(live, func(a, b orderedRecord) int { return compare(a.order, b.order) })
+	return live
 }
 
 func compare(a, b uint64) int {
@@ -314,19 +322,21 @@ func (t *Table) takeName(o *op, r *record) {
 }
 
 // Release ends the lease of an address that its client no longer wants. The
-// client keeps the first claim on it.
-func (t *Table) Release(a netip.Addr, done func(error)) {
+// client keeps the first claim on it. If there is no lease it reports false, and
+// done is not called.
+func (t *Table) Release(a netip.Addr, done func(error)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.slots[a]
 	if s == nil || !s.cur.live() || t.closed {
-		return
+		return false
 	}
 	ended := s.cur.Lease
 	ended.Expiry = time.Now()
 	o := op{table: t, done: done}
 	t.change(&o, s, newRecord(ended, true))
 	t.commit(o)
+	return true
 }
 
 // Decline ends the lease of an address that its client found in use by

@@ -14,7 +14,7 @@ import (
 // match of the EtherType before one of what is inside, and does not list it
 // there; that is in their exprs.
 
-// part of a frame, equal to a value or not: all matches of frames are that.
+// bytesAre matches frames by a part that is a value, or is not.
 type bytesAre struct {
 	text   string // of the field, as nft lists it
 	within []expr.Any

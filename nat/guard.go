@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -54,12 +55,12 @@ func (g *Guard) Close() error { return g.conn.Close() }
 // Apply makes the kernel's table that of ports, in one transaction, as
 // Conn.Apply does.
 func (g *Guard) Apply(ctx context.Context, ports Guards) error {
-	want, err := compileGuards(ports)
+	g.conn.mu.Lock()
+	defer g.conn.mu.Unlock()
+	want, err := compileGuards(ports, g.conn.want)
 	if err != nil {
 		return err
 	}
-	g.conn.mu.Lock()
-	defer g.conn.mu.Unlock()
 	return g.conn.applyTable(ctx, want)
 }
 
@@ -68,7 +69,7 @@ func (g *Guard) Monitor(ctx context.Context) (<-chan struct{}, error) { return g
 
 // String is the table as "nft --stateless list table bridge vnetmgr" prints it.
 func (g Guards) String() string {
-	t, err := compileGuards(g)
+	t, err := compileGuards(g, nil)
 	if err != nil {
 		return "# " + err.Error() + "\n"
 	}
@@ -78,7 +79,16 @@ func (g Guards) String() string {
 	return t.text("bridge")
 }
 
-func compileGuards(ports Guards) (*table, error) {
+// guardPart is one port's share of a table.
+type guardPart struct {
+	port   GuardedPort
+	chains []chain
+}
+
+// compileGuards makes the table of ports; nil when there are none. The parts of
+// ports that are the same in an earlier table, if there is one, are taken from
+// there.
+func compileGuards(ports Guards, earlier *table) (*table, error) {
 	if len(ports) == 0 {
 		return nil, nil
 	}
@@ -86,6 +96,7 @@ func compileGuards(ports Guards) (*table, error) {
 	t := &table{
 		maps:   []verdictMap{{name: portMap, key: "ifname"}},
 		chains: []chain{newChain("frames", framesHook, line(dispatch{inputLink, portMap}))},
+		guards: make(map[string]guardPart, len(ports)),
 	}
 	for i, p := range ports {
 		if i > 0 && ports[i-1].Link == p.Link {
@@ -94,10 +105,21 @@ func compileGuards(ports Guards) (*table, error) {
 		if err := p.check(); err != nil {
 			return nil, fmt.Errorf("rules of port %s: %w", p.Link, err)
 		}
-		t.chains = append(t.chains, p.chains()...)
+		part := p.part(earlier)
+		t.guards[p.Link] = part
+		t.chains = append(t.chains, part.chains...)
 		t.maps[0].elements = append(t.maps[0].elements, element{link: p.Link, chain: portChain + p.Link})
 	}
 	return t, nil
+}
+
+func (p GuardedPort) part(earlier *table) guardPart {
+	if earlier != nil {
+		if part, ok := earlier.guards[p.Link]; ok && reflect.DeepEqual(part.port, p) {
+			return part
+		}
+	}
+	return guardPart{p, p.chains()}
 }
 
 func (p GuardedPort) check() error {

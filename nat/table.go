@@ -15,8 +15,9 @@ const TableName = "vnetmgr"
 // table is a compiled ruleset: all that the kernel's table should hold.
 type table struct {
 	maps   []verdictMap
-	chains []chain         // the base chains first
-	parts  map[string]part // by network ID
+	chains []chain              // the base chains first
+	parts  map[string]part      // by network ID
+	guards map[string]guardPart // by link, in the table of ports
 }
 
 // verdictMap sends packets to chains by a link's name or an address.

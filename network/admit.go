@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -20,14 +21,24 @@ func (m *Manager) admitGuests(ctx context.Context) []string {
 		}
 	}
 	answered, err := m.host.AdmitGuests(context.WithoutCancel(ctx), networks)
-	if err != nil {
+	switch {
+	case errors.Is(err, admit.ErrBusy):
+		m.readmit()
+	case err != nil:
 		m.log.Warn("let guests through other programs' rules", "err", err)
-		return nil
 	}
 	if !m.cfg.AdmitGuests {
 		return nil
 	}
 	return answered
+}
+
+// readmit has guests let through some time later.
+func (m *Manager) readmit() {
+	select {
+	case m.unadmitted <- struct{}{}:
+	default:
+	}
 }
 
 // needs is what a network's guests want of other programs' rules. They have to
@@ -49,9 +60,9 @@ func needs(p *plan.Plan) admit.Network {
 	return n
 }
 
-// calm is how long other programs are given to end what they have begun to
-// change.
-const calm = 100 * time.Millisecond
+// calm is how long other programs' rules have to stay as they are: who takes
+// chains away and makes them anew, step by step, must not find rules in them.
+const calm = time.Second
 
 // followOthers lets guests through again when Docker or ufw has begun, or made
 // its rules anew. It returns when ctx ends.
@@ -60,17 +71,25 @@ func (m *Manager) followOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for range changed {
+	var due <-chan time.Time
+	for {
 		select {
-		case <-time.After(calm):
+		case _, ok := <-changed:
+			if !ok {
+				return nil
+			}
+			due = time.After(calm)
+		case <-m.unadmitted:
+			due = time.After(calm)
+		case <-due:
+			due = nil
+			m.change.Lock()
+			m.admitGuests(ctx)
+			m.change.Unlock()
 		case <-ctx.Done():
 			return nil
 		}
-		m.change.Lock()
-		m.admitGuests(ctx)
-		m.change.Unlock()
 	}
-	return nil
 }
 
 // warnDroppers says whose rules will drop what the network's guests send and

@@ -159,14 +159,20 @@ func attachedLeases(a *port.Attachment) []lease.Lease {
 	return all
 }
 
-// releaseAddrs ends the leases of a.
+// releaseAddrs ends the leases of a, and waits until they are seen to be ended.
 func (m *Manager) releaseAddrs(e *entry, a *port.Attachment) error {
+	var errs []error
 	for _, addr := range []netip.Addr{a.Addr, a.Addr6} {
-		if l, held := e.leases.Lookup(addr); addr.IsValid() && held && slices.Equal(l.MAC, a.MAC) {
-			e.leases.Release(addr, nil)
+		l, held := e.leases.Lookup(addr)
+		if !addr.IsValid() || !held || !slices.Equal(l.MAC, a.MAC) {
+			continue
+		}
+		done := make(chan error, 1)
+		if e.leases.Release(addr, func(err error) { done <- err }) {
+			errs = append(errs, <-done)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // attachedAt finds what is attached to a network with an address.

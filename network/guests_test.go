@@ -5,11 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/lease"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
@@ -108,5 +110,27 @@ func TestPortsAndLearnedAddressesSayWhoTheyAre(t *testing.T) {
 	}
 	if _, err := s.Neighbours(t.Context(), ref.UUID); !errors.Is(err, ErrOperationInvalid) {
 		t.Errorf("of an inactive network: %v", err)
+	}
+}
+
+func TestDomainsOfALibvirtThatAsksForNoPortsHaveNames(t *testing.T) {
+	s := newSite(t)
+	ref := s.mustStart(natDoc)
+	table := s.byID[ref.UUID].leases
+	addr := netip.MustParseAddr("192.168.77.50")
+	if _, err := table.Import([]lease.Lease{{Addr: addr, MAC: guestMAC}}); err != nil {
+		t.Fatal(err)
+	}
+	resolves := func(want string) {
+		t.Helper()
+		kerneltest.Wait(t, 5*time.Second, "web to be "+want, func() bool { return s.ask("web") == want })
+	}
+	onBridge := guestOn("")
+	onBridge.Port = xmlnet.UUID{}
+	for _, g := range []Guest{guestOn(ref.Name), onBridge} {
+		s.SetGuests([]Guest{g})
+		resolves(addr.String())
+		s.SetGuests(nil)
+		resolves("")
 	}
 }

@@ -23,7 +23,29 @@ func (m *Manager) runHook(n *xmlnet.Network, op, subop string, port []byte) erro
 	if err != nil {
 		return &Error{Kind: ErrHook, Text: err.Error()}
 	}
+	m.taint(n)
 	return nil
+}
+
+// taint notes, as libvirt does in its log and its status file, that scripts have
+// run for an active network, which may not be as its definition says.
+func (m *Manager) taint(n *xmlnet.Network) {
+	m.mu.RLock()
+	var p *ports
+	if e := m.byID[n.UUID]; e != nil && e.live != nil {
+		p = e.ports
+	}
+	m.mu.RUnlock()
+	if p == nil {
+		return
+	}
+	first, err := p.taint()
+	if first {
+		m.log.Warn("network is tainted: hook-script", "network", n.Name)
+	}
+	if err != nil {
+		m.log.Error("note that scripts have run", "network", n.Name, "err", err)
+	}
 }
 
 // hookData is what a script reads, as libvirt writes it.

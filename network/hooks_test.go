@@ -57,8 +57,20 @@ func TestScriptsFollowANetworksLife(t *testing.T) {
 			t.Errorf("%s read (-want +got):\n%s", op, diff)
 		}
 	}
+	tainted := func() bool {
+		text, err := os.ReadFile(filepath.Join(s.dir, "run", "n.xml"))
+		return err == nil && strings.Contains(string(text), "  <taint flag='hook-script'/>\n<network>")
+	}
+	if !tainted() {
+		t.Error("the network is not marked as tainted")
+	}
+	s.stop()
+	s.start()
 	if err := s.Update(t.Context(), ref.UUID, addTXT("a"), AffectLive); err != nil {
 		t.Error(err)
+	}
+	if !tainted() {
+		t.Error("the network is not marked as tainted after a restart")
 	}
 	if _, err := s.DefineLive(t.Context(), []byte(natDoc2(ref)), false); err != nil {
 		t.Error(err)

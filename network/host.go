@@ -62,7 +62,8 @@ type Host interface {
 	// Droppers names other programs' chains that drop what they do not accept.
 	Droppers(ctx context.Context) ([]nat.Dropper, error)
 	// AdmitGuests has Docker's and ufw's rules let exactly these networks'
-	// guests through, and names those of the chains that are dealt with so.
+	// guests through, and names those of the chains that are dealt with so, or
+	// will be (admit.ErrBusy).
 	AdmitGuests(ctx context.Context, networks []admit.Network) ([]string, error)
 	// OthersChanged signals that such rules may be gone. The channel closes
 	// when ctx ends.
@@ -96,7 +97,7 @@ func OpenKernel(log *slog.Logger) (Host, error) {
 		links.Close()
 		return nil, err
 	}
-	others, err := admit.Open()
+	others, err := admit.Open(admit.UFWLock)
 	if err != nil {
 		links.Close()
 		rules.Close()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/dns"
@@ -69,8 +70,13 @@ type Manager struct {
 	resolver *dns.Resolver
 	events   broker
 	macs     *macFiles
-	watch    portWatch
-	guests   guests
+	// unadmitted holds a token while guests are yet to be let through other
+	// programs' rules.
+	unadmitted chan struct{}
+	watch      portWatch
+	// hostsRead counts how often the host's hosts file was read.
+	hostsRead atomic.Uint64
+	guests    guests
 
 	bus       *systembus.Bus
 	firewalld *firewalld.Client
@@ -105,7 +111,10 @@ func New(log *slog.Logger, host Host, cfg Config) *Manager {
 	}
 	m.resolver = dns.NewResolver(log, dns.ResolverConfig{
 		ResolvConf: cfg.ResolvConf, Hosts: cfg.Hosts,
-		HostsChanged: func() { m.watch.changed("") }, // guests' names may be the host's now, or no more
+		HostsChanged: func() { // guests' names may be the host's now, or no more
+			m.hostsRead.Add(1)
+			m.watch.changed("")
+		},
 	})
 	return m
 }

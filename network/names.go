@@ -1,9 +1,10 @@
 package network
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
+	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,25 +23,37 @@ import (
 // definition's or the host's, the domain's that is called so, and the guest's
 // that DHCP gave it to.
 type names struct {
-	server  *dns.Server
-	log     *slog.Logger
-	learned chan struct{} // holds one token while made has changed
-	mu      sync.Mutex    // guards below: all of these change by themselves
-	records *dns.Records
-	leases  map[netip.Addr]lease.Lease
-	made    map[netip.Addr]string   // addresses of guests' own making: who has them
-	guests  map[string]*guest       // by MAC address
-	named   map[netip.Addr]dns.Name // what addresses gave the records
-	owners  map[string]string       // domains by MAC address
-	domains map[string][]string     // MAC addresses by domain, in lower case
-	given   claims                  // what the definition names
-	tracker *neighbour.Tracker      // told whose addresses matter; nil where nobody learns any
-	told    time.Time               // when the log last said that a name was another's
+	server    *dns.Server
+	log       *slog.Logger
+	learned   chan struct{} // holds one token while made has changed
+	mu        sync.Mutex    // guards below: all of these change by themselves
+	records   *dns.Records
+	leases    map[netip.Addr]leased
+	made      map[netip.Addr]macKey // addresses of guests' own making: who has them
+	guests    map[macKey]*guest
+	named     map[netip.Addr]dns.Name // what addresses gave the records
+	owners    map[macKey]string       // domains
+	domains   map[string][]macKey     // by domain, in lower case
+	given     claims                  // what the definition names
+	hostsRead uint64                  // as setOwners has it
+	tracker   *neighbour.Tracker      // told whose addresses matter; nil where nobody learns any
+	told      time.Time               // when the log last said that a name was another's
+}
+
+// A macKey is the bytes of a MAC address; there may be none.
+type macKey string
+
+func (m macKey) String() string { return net.HardwareAddr(m).String() }
+
+// leased is what a lease says of names.
+type leased struct {
+	mac      macKey
+	hostname string
 }
 
 // A guest is what has one MAC address.
 type guest struct {
-	addrs    map[netip.Addr]struct{} // leases and addresses of its own making
+	addrs    []netip.Addr // leases and addresses of its own making, in order
 	followed bool
 	// host is what it calls itself in DHCP, by the lease of from: the first of
 	// its leases that has a name. A guest can have very many.
@@ -51,8 +64,8 @@ type guest struct {
 // newNames returns the names of a resolver, none until reset.
 func newNames(log *slog.Logger, server *dns.Server) *names {
 	return &names{
-		server: server, log: log, leases: make(map[netip.Addr]lease.Lease), made: make(map[netip.Addr]string),
-		guests: make(map[string]*guest), named: make(map[netip.Addr]dns.Name), learned: make(chan struct{}, 1),
+		server: server, log: log, leases: make(map[netip.Addr]leased), made: make(map[netip.Addr]macKey),
+		guests: make(map[macKey]*guest), named: make(map[netip.Addr]dns.Name), learned: make(chan struct{}, 1),
 	}
 }
 
@@ -73,17 +86,18 @@ func (n *names) set(changes []lease.Change) {
 	for _, c := range changes {
 		addr := c.Lease.Addr
 		old, held := n.leases[addr]
-		if held && c.Kind == lease.Renewed && old.Hostname == c.Lease.Hostname && bytes.Equal(old.MAC, c.Lease.MAC) {
-			n.leases[addr] = c.Lease
+		now := leased{macKey(c.Lease.MAC), c.Lease.Hostname}
+		if held && c.Kind == lease.Renewed && old == now {
 			continue
 		}
-		if held {
+		ended := c.Kind == lease.Released || c.Kind == lease.Expired
+		if held && (ended || old.mac != now.mac) {
 			delete(n.leases, addr)
-			n.touch(old.MAC.String(), addr, false)
+			n.touch(old.mac, addr, false)
 		}
-		if c.Kind != lease.Released && c.Kind != lease.Expired {
-			n.leases[addr] = c.Lease
-			n.touch(c.Lease.MAC.String(), addr, true)
+		if !ended {
+			n.leases[addr] = now
+			n.touch(now.mac, addr, true)
 		}
 	}
 	n.server.SetRecords(n.records)
@@ -98,14 +112,15 @@ func (n *names) setMade(by *neighbour.Tracker, gone, set []neighbour.Neighbour) 
 		return
 	}
 	for _, g := range gone {
-		if n.made[g.Addr] == g.MAC.String() {
+		if mac := macKey(g.MAC[:]); n.made[g.Addr] == mac {
 			delete(n.made, g.Addr)
-			n.touch(g.MAC.String(), g.Addr, false)
+			n.touch(mac, g.Addr, false)
 		}
 	}
 	for _, s := range set {
-		n.made[s.Addr] = s.MAC.String()
-		n.touch(s.MAC.String(), s.Addr, true)
+		mac := macKey(s.MAC[:])
+		n.made[s.Addr] = mac
+		n.touch(mac, s.Addr, true)
 	}
 	n.server.SetRecords(n.records)
 	select {
@@ -114,11 +129,16 @@ func (n *names) setMade(by *neighbour.Tracker, gone, set []neighbour.Neighbour) 
 	}
 }
 
-// setOwners takes the domains that have interfaces here now, by MAC address.
-func (n *names) setOwners(owners map[string]string) {
+// setOwners takes the domains that have interfaces here now, and how often the
+// host's hosts file was read: its names are not guests' to take.
+func (n *names) setOwners(owners map[macKey]string, hostsRead uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.owners, n.domains = owners, make(map[string][]string)
+	if n.hostsRead == hostsRead && maps.Equal(n.owners, owners) {
+		return
+	}
+	n.hostsRead = hostsRead
+	n.owners, n.domains = owners, make(map[string][]macKey)
 	for mac, name := range owners {
 		name = strings.ToLower(name)
 		n.domains[name] = append(n.domains[name], mac)
@@ -130,25 +150,26 @@ func (n *names) setOwners(owners map[string]string) {
 
 // touch notes that a guest has an address now or has it no more, and renames
 // all that it has: one address may have its name from another.
-func (n *names) touch(mac string, addr netip.Addr, has bool) {
+func (n *names) touch(mac macKey, addr netip.Addr, has bool) {
 	if mac == "" { // a DHCPv6 client need not tell its own
 		n.rename(addr)
 		return
 	}
 	g := n.guests[mac]
 	if g == nil {
-		g = &guest{addrs: make(map[netip.Addr]struct{})}
+		g = &guest{}
 		n.guests[mac] = g
 	}
-	if has {
-		g.addrs[addr] = struct{}{}
-	} else if n.holder(addr) != mac {
-		delete(g.addrs, addr)
+	switch at, there := slices.BinarySearchFunc(g.addrs, addr, netip.Addr.Compare); {
+	case has && !there:
+		g.addrs = slices.Insert(g.addrs, at, addr)
+	case !has && there && n.holder(addr) != mac:
+		g.addrs = slices.Delete(g.addrs, at, at+1)
 	}
 	n.rename(addr)
 	// An address of the definition's lets its others have its name.
 	if changed := n.rehost(g, addr); (changed || n.given.takes(addr)) && !n.hasMany(mac) {
-		for a := range g.addrs {
+		for _, a := range g.addrs {
 			n.rename(a)
 		}
 	}
@@ -175,14 +196,14 @@ func (n *names) renameAll() {
 }
 
 // followNamed has the addresses of a guest learned while it has a name.
-func (n *names) followNamed(mac string) {
+func (n *names) followNamed(mac macKey) {
 	wanted := n.owners[mac] != "" || n.hostName(mac) != ""
 	g := n.guests[mac]
 	if n.tracker == nil || (g != nil && g.followed) == wanted {
 		return
 	}
 	if g == nil {
-		g = &guest{addrs: make(map[netip.Addr]struct{})}
+		g = &guest{}
 		n.guests[mac] = g
 	}
 	g.followed = wanted
@@ -191,15 +212,15 @@ func (n *names) followNamed(mac string) {
 
 // holder is the MAC address of who has an address, "" if nobody does. What
 // DHCP says counts more than what a guest says.
-func (n *names) holder(addr netip.Addr) string {
+func (n *names) holder(addr netip.Addr) macKey {
 	if l, held := n.leases[addr]; held {
-		return l.MAC.String()
+		return l.mac
 	}
 	return n.made[addr]
 }
 
 // hostName is what a guest calls itself in DHCP.
-func (n *names) hostName(mac string) string {
+func (n *names) hostName(mac macKey) string {
 	if g := n.guests[mac]; g != nil {
 		return g.host
 	}
@@ -210,17 +231,16 @@ func (n *names) hostName(mac string) string {
 // addresses, and tells whether that is another name than before.
 func (n *names) rehost(g *guest, addr netip.Addr) bool {
 	before := g.host
-	_, has := g.addrs[addr]
+	_, has := slices.BinarySearchFunc(g.addrs, addr, netip.Addr.Compare)
 	l := n.leases[addr]
-	switch named := has && l.Hostname != ""; {
+	switch named := has && l.hostname != ""; {
 	case named && (g.host == "" || !g.from.Less(addr)):
-		g.host, g.from = l.Hostname, addr
+		g.host, g.from = l.hostname, addr
 	case !named && g.from == addr:
 		g.host, g.from = "", netip.Addr{}
-		for a := range g.addrs {
-			if l := n.leases[a]; l.Hostname != "" && (g.host == "" || a.Less(g.from)) {
-				g.host, g.from = l.Hostname, a
-			}
+		first := func(a netip.Addr) bool { return n.leases[a].hostname != "" }
+		if i := slices.IndexFunc(g.addrs, first); i >= 0 {
+			g.host, g.from = n.leases[g.addrs[i]].hostname, g.addrs[i]
 		}
 	}
 	return g.host != before
@@ -249,12 +269,12 @@ func (n *names) rename(addr netip.Addr) {
 // the one that the address leads to: what the guest calls itself, and what its
 // domain is called. Names that are another's are left out.
 func (n *names) namesOf(addr netip.Addr) []string {
-	l, leased := n.leases[addr]
+	l, held := n.leases[addr]
 	mac := n.holder(addr)
-	if !leased && n.given.takes(addr) {
+	if !held && n.given.takes(addr) {
 		return nil // the definition says whose it is
 	}
-	host, domain := l.Hostname, ""
+	host, domain := l.hostname, ""
 	if !n.hasMany(mac) {
 		if domain = n.owners[mac]; host == "" {
 			host = n.hostName(mac)
@@ -275,7 +295,7 @@ func (n *names) namesOf(addr netip.Addr) []string {
 // of addresses is of no use to anybody, and costs.
 const maxNamed = 64
 
-func (n *names) hasMany(mac string) bool {
+func (n *names) hasMany(mac macKey) bool {
 	g := n.guests[mac]
 	return g != nil && len(g.addrs) > maxNamed
 }
@@ -283,7 +303,7 @@ func (n *names) hasMany(mac string) bool {
 // mayHave tells whether a name of the guest that has addr is not another's,
 // and lets the log say so if it is. For another address than the one that the
 // definition gives the name to, the guest may have it if it has that one, too.
-func (n *names) mayHave(name string, addr netip.Addr, mac string) bool {
+func (n *names) mayHave(name string, addr netip.Addr, mac macKey) bool {
 	if n.server.HostHas(name) {
 		return n.giveWay(name, addr, mac, "the host's hosts file has it")
 	}
@@ -298,13 +318,13 @@ func (n *names) mayHave(name string, addr netip.Addr, mac string) bool {
 
 // hasGiven tells whether a guest has a lease of an address that the definition
 // gives a name to.
-func (n *names) hasGiven(name, mac string) bool {
+func (n *names) hasGiven(name string, mac macKey) bool {
 	g := n.guests[mac]
 	if g == nil {
 		return false
 	}
-	for a := range g.addrs {
-		if _, leased := n.leases[a]; leased && !n.given.forbid(name, a) {
+	for _, a := range g.addrs {
+		if _, held := n.leases[a]; held && !n.given.forbid(name, a) {
 			return true
 		}
 	}
@@ -314,7 +334,7 @@ func (n *names) hasGiven(name, mac string) bool {
 // giveWayPause keeps guests from filling the log.
 const giveWayPause = time.Minute
 
-func (n *names) giveWay(name string, addr netip.Addr, mac, why string) bool {
+func (n *names) giveWay(name string, addr netip.Addr, mac macKey, why string) bool {
 	if now := time.Now(); now.Sub(n.told) >= giveWayPause {
 		n.told = now
 		n.log.Info("a guest's name is not answered", "name", name, "addr", addr, "mac", mac, "because", why)

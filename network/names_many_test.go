@@ -27,8 +27,8 @@ func TestAGuestWithVeryManyLeasesCostsLittle(t *testing.T) {
 		n.set([]lease.Change{{Kind: lease.Renewed, Lease: lease.Lease{Addr: addr, MAC: mac, ClientID: fmt.Append(nil, i)}}})
 	}
 	n.set([]lease.Change{{Kind: lease.Added, Lease: lease.Lease{Addr: netip.MustParseAddr("10.0.0.1"), MAC: mac, Hostname: "late"}}})
-	if got := len(n.named); got != 1 || n.hostName(mac.String()) != "late" {
-		t.Errorf("%d addresses have a name, the guest is called %q", got, n.hostName(mac.String()))
+	if got := len(n.named); got != 1 || n.hostName(macKey(mac)) != "late" {
+		t.Errorf("%d addresses have a name, the guest is called %q", got, n.hostName(macKey(mac)))
 	}
 	n.set([]lease.Change{{Kind: lease.Released, Lease: lease.Lease{Addr: netip.MustParseAddr("10.0.0.1"), MAC: mac, Hostname: "late"}}})
 	if len(n.named) != 0 {

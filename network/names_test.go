@@ -16,10 +16,11 @@ import (
 	"github.com/vnetmgr/vnetmgr/dns"
 	"github.com/vnetmgr/vnetmgr/internal/kerneltest"
 	"github.com/vnetmgr/vnetmgr/lease"
+	"github.com/vnetmgr/vnetmgr/neighbour"
 )
 
 // asker returns a function that asks srv, in a namespace, for the addresses of
-// a name.
+// a name: IPv4, or what follows the name.
 func asker(t *testing.T, srv *dns.Server) func(name string) string {
 	ns := kerneltest.New(t)
 	var conn net.PacketConn
@@ -32,18 +33,27 @@ func asker(t *testing.T, srv *dns.Server) func(name string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	running.Go(func() { srv.Serve(ctx, conn) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return func(name string) string {
+	return func(question string) string {
 		var m *codec.Msg
+		name, qtype, typed := strings.Cut(question, " ")
+		if !typed {
+			qtype = "A"
+		}
 		ns.Do(func() {
-			m, _, err = new(codec.Client).Exchange(new(codec.Msg).SetQuestion(name+".", codec.TypeA), "127.0.0.1:53")
+			m, _, err = new(codec.Client).Exchange(new(codec.Msg).SetQuestion(name+".", codec.StringToType[qtype]), "127.0.0.1:53")
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var all []string
 		for _, rr := range m.Answer {
-			if a, ok := rr.(*codec.A); ok {
-				all = append(all, a.A.String())
+			switch rr := rr.(type) {
+			case *codec.A:
+				all = append(all, rr.A.String())
+			case *codec.AAAA:
+				all = append(all, rr.AAAA.String())
+			case *codec.PTR:
+				all = append(all, rr.Ptr)
 			}
 		}
 		return strings.Join(all, " ")
@@ -98,4 +108,42 @@ func added(leases ...lease.Lease) []lease.Change {
 		changes = append(changes, lease.Change{Kind: lease.Added, Lease: l})
 	}
 	return changes
+}
+
+func TestGuestsCannotTakeAddressesThatAreOthers(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	own, fixed, leased, free := netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2"), netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::4")
+	cfg := dns.Config{Addrs: []netip.Addr{own}}
+	srv := dns.NewServer(log, cfg, dns.NewResolver(log, dns.ResolverConfig{}))
+	n := newNames(log, srv)
+	n.reset(cfg, []dns.Name{{Addr: fixed, Names: []string{"fixed"}}})
+	ask := asker(t, srv)
+
+	thief, holder := neighbour.MAC{2, 0, 0, 0, 0, 1}, neighbour.MAC{2, 0, 0, 0, 0, 2}
+	n.set(added(
+		lease.Lease{Addr: netip.MustParseAddr("192.168.7.11"), MAC: net.HardwareAddr(thief[:]), Hostname: "thief"},
+		lease.Lease{Addr: leased, MAC: net.HardwareAddr(holder[:]), Hostname: "holder"},
+	))
+	var claimed []neighbour.Neighbour
+	for _, addr := range []netip.Addr{own, fixed, leased, free} {
+		claimed = append(claimed, neighbour.Neighbour{Addr: addr, MAC: thief})
+	}
+	n.setMade(nil, nil, claimed)
+	for question, want := range map[string]string{
+		"thief AAAA": free.String(), "holder AAAA": leased.String(), "fixed AAAA": fixed.String(),
+		reverse(t, own): "", reverse(t, fixed): "fixed.", reverse(t, leased): "holder.", reverse(t, free): "thief.",
+	} {
+		if got := ask(question); got != want {
+			t.Errorf("%s is %q, want %q", question, got, want)
+		}
+	}
+}
+
+// reverse is the question after an address's names.
+func reverse(t *testing.T, addr netip.Addr) string {
+	name, err := codec.ReverseAddr(addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(name, ".") + " PTR"
 }

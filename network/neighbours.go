@@ -73,12 +73,8 @@ func (n *names) followWith(tracker *neighbour.Tracker) {
 }
 
 // follow tells the tracker whose addresses matter.
-func (n *names) follow(mac string, on bool) {
-	hw, err := net.ParseMAC(mac)
-	if err != nil {
-		return // a port's that is none
-	}
-	if m, ok := neighbour.ParseMAC(hw); ok {
+func (n *names) follow(mac macKey, on bool) {
+	if m, ok := neighbour.ParseMAC(net.HardwareAddr(mac)); ok {
 		n.tracker.Follow(m, on)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 func TestNetworkWithoutDNSHasNoResolver(t *testing.T) {
 	s := newSite(t)
-	s.mustStart(strings.Replace(natDoc, "<ip ", "<dns enable='no'/><ip ", 1))
+	s.mustStart(strings.NewReplacer("<ip ", "<dns enable='no'/><ip ", "virbr7'", "virbr7' stp='off'").Replace(natDoc))
 	g := kerneltest.New(t)
 	s.ns.Veth(t, "tap0", g, "eth0")
 	s.ns.Run(t, "ip link set tap0 master virbr7")

@@ -55,9 +55,9 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 		ports, _ := m.portsOn(bridge)
 		byMAC := owners(ports)
 		for _, g := range m.guestsWhere(func(g Guest) bool { return g.Bridge == bridge && isLabel(g.Domain) }) {
-			byMAC[g.MAC.String()] = g.Domain
+			byMAC[macKey(g.MAC)] = g.Domain
 		}
-		n.setOwners(byMAC)
+		n.setOwners(byMAC, m.hostsRead.Load())
 		select {
 		case <-wake:
 		case <-ctx.Done():
@@ -68,11 +68,11 @@ func (m *Manager) followOwners(ctx context.Context, bridge string, n *names) {
 
 // owners returns the domains of ports by MAC address, those whose names can be
 // one label of DNS: a domain called "www.example.org" must not take that name.
-func owners(ports []*port.Port) map[string]string {
-	byMAC := make(map[string]string, len(ports))
+func owners(ports []*port.Port) map[macKey]string {
+	byMAC := make(map[macKey]string, len(ports))
 	for _, p := range ports {
 		if isLabel(p.Owner) {
-			byMAC[p.MAC.String()] = p.Owner
+			byMAC[macKey(p.MAC)] = p.Owner
 		}
 	}
 	return byMAC

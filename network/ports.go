@@ -26,6 +26,7 @@ type ports struct {
 	// while the kernel is told of one. mu is taken inside them.
 	files, floors sync.Mutex
 	stored        *xmlnet.Network // the active definition on disk; guarded by files
+	tainted       bool            // scripts have run for it; guarded by files
 
 	mu     sync.Mutex                 // guards what follows, for moments
 	closed bool                       // the network was stopped
@@ -49,7 +50,7 @@ func (m *Manager) noPorts(n *xmlnet.Network) *ports {
 
 // loadPorts are the ports that an active network had when the daemon last ran.
 func (m *Manager) loadPorts(n *xmlnet.Network) *ports {
-	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, byID: make(map[xmlnet.UUID]*port.Port)}
+	p := &ports{dir: m.cfg.Dir, network: n.Name, stored: n, tainted: m.cfg.Dir.Tainted(n.Name), byID: make(map[xmlnet.UUID]*port.Port)}
 	p.follow(m.guestPorts(n))
 	found, err := m.cfg.Dir.Ports(n.Name)
 	if err != nil {
@@ -171,7 +172,19 @@ func (p *ports) save() error {
 	if closed {
 		return nil // the network is not active any more
 	}
-	return p.dir.SaveActive(p.stored, pool)
+	return p.dir.SaveActive(p.stored, pool, p.tainted)
+}
+
+// taint notes that scripts have run for the network, and tells whether they had
+// not before.
+func (p *ports) taint() (bool, error) {
+	p.files.Lock()
+	defer p.files.Unlock()
+	if p.tainted {
+		return false, nil
+	}
+	p.tainted = true
+	return true, p.save()
 }
 
 // close forgets all ports: the network stops.

@@ -34,6 +34,21 @@ func (m *Manager) planDefined(n *xmlnet.Network, have bridge.Host) (*plan.Plan, 
 // for. The link forgets when it goes. A link that was told already, index
 // known, is not told again.
 func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, error) {
+	index, err := m.tell(ctx, p, known)
+	switch {
+	case err != nil && p.Register.Optional && ctx.Err() == nil:
+		m.notRegistered(p.Register, err)
+		return 0, nil
+	case errors.Is(err, resolved.ErrAbsent):
+		return 0, invalid("failed to register name server: %s", resolved.ErrAbsent)
+	case err != nil:
+		return 0, err
+	}
+	return index, nil
+}
+
+// tell is register without an opinion of errors.
+func (m *Manager) tell(ctx context.Context, p *plan.Plan, known int) (int, error) {
 	if p.Register == nil {
 		return 0, nil
 	}
@@ -42,21 +57,13 @@ func (m *Manager) register(ctx context.Context, p *plan.Plan, known int) (int, e
 		return 0, fmt.Errorf("find the bridge to register: %w", err)
 	}
 	for _, l := range host.Links {
-		if l.Name != p.Register.Link {
-			continue
-		}
-		if l.Index == known {
+		switch {
+		case l.Name != p.Register.Link:
+		case l.Index == known:
 			return known, nil
+		default:
+			return l.Index, m.resolved.Register(ctx, l.Index, *p.Register)
 		}
-		err := m.resolved.Register(ctx, l.Index, *p.Register)
-		if err != nil && p.Register.Optional && ctx.Err() == nil {
-			m.notRegistered(p.Register, err)
-			return 0, nil
-		}
-		if err != nil {
-			return 0, registerError(err)
-		}
-		return l.Index, nil
 	}
 	return 0, fmt.Errorf("find the bridge to register: no link %s", p.Register.Link)
 }
@@ -95,13 +102,6 @@ func (m *Manager) notRegistered(r *resolved.Registration, err error) {
 	m.log.Log(context.Background(), level, "the host's resolver does not know the network's names", "link", r.Link, "err", err)
 }
 
-func registerError(err error) error {
-	if errors.Is(err, resolved.ErrAbsent) {
-		return invalid("failed to register name server: %s", err)
-	}
-	return err
-}
-
 // adoptRegistration is register for an active network, which stays so if it
 // fails.
 func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
@@ -115,6 +115,13 @@ func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	_ = m.setRegistered(e, index, nil) // logged
 }
 
+// A systemd-resolved that has begun may not know of all links yet: then it is
+// told again.
+const (
+	tellAgain = 500 * time.Millisecond
+	tellTimes = 10
+)
+
 // followResolved registers domains again when systemd-resolved, begun later or
 // anew, does not know of them.
 func (m *Manager) followResolved(ctx context.Context) {
@@ -122,22 +129,45 @@ func (m *Manager) followResolved(ctx context.Context) {
 		return
 	}
 	m.resolved.Watch(ctx, func() {
-		m.change.Lock()
-		defer m.change.Unlock()
-		for _, e := range m.byID {
-			if e.live == nil || e.plan.Register == nil {
-				continue
+		for range tellTimes {
+			if m.registerAll(ctx) {
+				return
 			}
-			index, err := m.register(ctx, e.plan, 0)
-			if err != nil && ctx.Err() != nil {
-				return // what was told before is still to be taken back
+			select {
+			case <-time.After(tellAgain):
+			case <-ctx.Done():
+				return
 			}
-			if err != nil {
-				m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
-			}
-			_ = m.setRegistered(e, index, nil) // logged
 		}
 	})
+}
+
+// registerAll registers every network that is to be, and tells whether that was
+// all that could be done: where there is no resolver, nothing can.
+func (m *Manager) registerAll(ctx context.Context) (done bool) {
+	m.change.Lock()
+	defer m.change.Unlock()
+	done = true
+	for _, e := range m.byID {
+		if e.live == nil || e.plan.Register == nil {
+			continue
+		}
+		index, err := m.tell(ctx, e.plan, 0)
+		switch {
+		case err == nil:
+			_ = m.setRegistered(e, index, nil) // nothing went wrong
+		case ctx.Err() != nil:
+			return true // what was told before is still to be taken back
+		case errors.Is(err, resolved.ErrAbsent):
+			m.notRegistered(e.plan.Register, err)
+			_ = m.setRegistered(e, 0, nil) // that it has ended is no fault
+		default:
+			m.notRegistered(e.plan.Register, err)
+			_ = m.setRegistered(e, 0, nil) // said
+			done = false
+		}
+	}
+	return done
 }
 
 // farewell is how long the host's resolver has, when the daemon ends, to forget

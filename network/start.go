@@ -87,7 +87,7 @@ func (m *Manager) startUnhooked(ctx context.Context, e *entry, n *xmlnet.Network
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Dir.SaveActive(n, port.PoolState{}); err != nil {
+	if err := m.cfg.Dir.SaveActive(n, port.PoolState{}, false); err != nil {
 		return err
 	}
 	services, err := m.bringUp(ctx, e, n, p)

@@ -3,6 +3,7 @@ package plan
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
@@ -26,6 +27,9 @@ func makeRA(n *xmlnet.Network) *radv.Config {
 		return nil
 	}
 	c := &radv.Config{Link: n.Bridge.Name, MTU: int(n.MTU), DNS: n.DNS.Enable != xmlnet.No}
+	if c.DNS {
+		c.Search = searchList(n.Domain.Name)
+	}
 	if n.Forward.Mode != xmlnet.Isolated {
 		c.Lifetime = routerLifetime
 	}
@@ -104,5 +108,9 @@ func (w *lines) advertisements(c *radv.Config) {
 		w.line("  prefix %s %s %s", p.Prefix, how, lifetime)
 	}
 	w.when(c.MTU != 0, "  mtu %d", c.MTU)
-	w.when(c.DNS, "  resolver is the bridge's link-local address")
+	w.when(c.DNS && c.Resolvers == nil, "  resolver is the bridge's link-local address")
+	for _, a := range c.Resolvers {
+		w.line("  resolver %s", a)
+	}
+	w.when(len(c.Search) > 0, "  search %s", strings.Join(c.Search, " "))
 }

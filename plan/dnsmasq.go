@@ -85,6 +85,9 @@ func addOptions(n *xmlnet.Network, p *Plan) error {
 	if p.DHCP6 != nil {
 		addToDHCP6(o, p.DHCP6)
 	}
+	if p.RA != nil {
+		addToRA(n, o, p.RA)
+	}
 	addToTFTP(n, o, p)
 	if o.NoDNS {
 		p.DNS, p.Names = nil, nil

@@ -44,7 +44,11 @@ func advertisement(cfg Config, from origin) *ndp.RouterAdvertisement {
 	ra.Options = append(ra.Options, &ndp.LinkLayerAddress{Direction: ndp.Source, Addr: from.mac})
 	lifetime := shortest(cfg.Prefixes)
 	if cfg.DNS {
-		ra.Options = append(ra.Options, &ndp.RecursiveDNSServer{Lifetime: lifetime, Servers: []netip.Addr{from.addr}})
+		resolvers := cfg.Resolvers
+		if len(resolvers) == 0 {
+			resolvers = []netip.Addr{from.addr}
+		}
+		ra.Options = append(ra.Options, &ndp.RecursiveDNSServer{Lifetime: lifetime, Servers: resolvers})
 	}
 	if len(cfg.Search) > 0 {
 		ra.Options = append(ra.Options, &ndp.DNSSearchList{Lifetime: lifetime, DomainNames: cfg.Search})

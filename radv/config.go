@@ -17,9 +17,10 @@ type Config struct {
 	// advertisement, to whole seconds; 0: it is none.
 	Lifetime time.Duration
 	MTU      int // 0: what the link has
-	// DNS advertises the link's own link-local address as resolver.
-	DNS    bool
-	Search []string // domains to search; none: the option is not sent
+	// DNS advertises resolvers: these, or the link's own link-local address.
+	DNS       bool
+	Resolvers []netip.Addr
+	Search    []string // domains to search; none: the option is not sent
 }
 
 // Prefix is one prefix on the link.

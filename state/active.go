@@ -56,12 +56,18 @@ func (d Dir) readActive(name string) (*xmlnet.Network, error) {
 	return n, nil
 }
 
-// SaveActive records that n is active, and what its ports were promised. The
-// file has the form of libvirt's status files, so that virtnetworkd can go on
-// with it.
-func (d Dir) SaveActive(n *xmlnet.Network, ports port.PoolState) error {
+// hookTaint is what libvirt notes of a network for which scripts have run.
+const hookTaint = "  <taint flag='hook-script'/>\n"
+
+// SaveActive records that n is active, what its ports were promised, and
+// whether the administrator's scripts have run for it. The file has the form of
+// libvirt's status files, so that virtnetworkd can go on with it.
+func (d Dir) SaveActive(n *xmlnet.Network, ports port.PoolState, tainted bool) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<networkstatus>\n  <class_id bitmap='%s'/>\n  <floor sum='%d'/>\n", classBitmap(ports.ClassIDs), ports.FloorSum)
+	if tainted {
+		b.WriteString(hookTaint)
+	}
 	// Not indented, as text nodes must come back as they were, and inactive: the
 	// devices that a pf stands for are looked up again.
 	b.Write(n.Format(xmlnet.FormatOptions{Inactive: true}))
@@ -90,6 +96,15 @@ func classBitmap(ids map[uint32]bool) string {
 		first, last = id, id
 	}
 	return b.String()
+}
+
+// Tainted tells whether scripts had run for an active network when it was last
+// recorded.
+func (d Dir) Tainted(name string) bool {
+	text, err := os.ReadFile(d.active(name))
+	_, text, _ = bytes.Cut(text, []byte("<networkstatus"))
+	status, _, found := bytes.Cut(text, []byte("<network"))
+	return err == nil && found && bytes.Contains(status, []byte("<taint flag='hook-script'/>"))
 }
 
 // RemoveActive records that the network called name is not active any more.

@@ -79,7 +79,7 @@ func TestActiveNetworksComeBackLineForLine(t *testing.T) {
 	d := newDir(t)
 	n := named(t, "a")
 	for range 3 { // text must not grow from one time to the next
-		if err := d.SaveActive(n, port.PoolState{}); err != nil {
+		if err := d.SaveActive(n, port.PoolState{}, false); err != nil {
 			t.Fatal(err)
 		}
 		active, err := d.Active()
@@ -210,6 +210,24 @@ func TestHalfWrittenFilesAreSweptAtStart(t *testing.T) {
 	}
 }
 
+func TestStatusFileTellsWhetherScriptsHaveRun(t *testing.T) {
+	d := newDir(t)
+	n := named(t, "a")
+	n.IPv6 = true
+	n.Description = "<taint flag='hook-script'/>"
+	for _, tainted := range []bool{false, true} {
+		if err := d.SaveActive(n, port.PoolState{}, tainted); err != nil {
+			t.Fatal(err)
+		}
+		if d.Tainted("a") != tainted {
+			t.Errorf("saved with %v, read with %v", tainted, d.Tainted("a"))
+		}
+	}
+	if d.Tainted("none") {
+		t.Error("a network that is not active is tainted")
+	}
+}
+
 func TestStatusFileTellsWhatPortsWerePromised(t *testing.T) {
 	d := newDir(t)
 	for _, tt := range []struct {
@@ -220,7 +238,7 @@ func TestStatusFileTellsWhatPortsWerePromised(t *testing.T) {
 		for _, id := range tt.ids {
 			ports.ClassIDs[id] = true
 		}
-		if err := d.SaveActive(named(t, "a"), ports); err != nil {
+		if err := d.SaveActive(named(t, "a"), ports, false); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(d.active("a"))

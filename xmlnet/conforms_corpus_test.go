@@ -264,7 +264,7 @@ func TestValidationAgreesWithLibvirtsSchema(t *testing.T) {
 			}
 			docs := documents(t, corpus(t), root)
 			g := newGarden(t, docs)
-			const rounds = 4000
+			const rounds = 2000
 			agreed, refused := 0, 0
 			for i := range len(docs) + rounds {
 				doc := docs[i%len(docs)]

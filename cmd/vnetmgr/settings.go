@@ -14,7 +14,7 @@ import (
 // file is TOML, of which libvirt's "key = value" files are a part.
 type settings struct {
 	Role           string `toml:"role"`             // "virtnetworkd": use that daemon's directories and lock, and take over what it left; "": our own
-	NetworkDir     string `toml:"network_dir"`      // definitions; in the role of virtnetworkd /etc/libvirt/qemu/networks
+	NetworkDir     string `toml:"network_dir"`      // definitions
 	RunDir         string `toml:"run_dir"`          // what is active; our own sockets
 	StateDir       string `toml:"state_dir"`        // leases
 	DNSMasqDir     string `toml:"dnsmasq_dir"`      // lease files for libvirt and its NSS modules; "" for none
@@ -25,6 +25,7 @@ type settings struct {
 	AdmitGuests    bool   `toml:"admit_guests"`     // let guests through Docker's and ufw's rules, where these drop what they do not know
 	LibvirtURI     string `toml:"libvirt_uri"`      // the libvirt whose domains are followed; "" for none
 	Facades        bool   `toml:"facades"`          // show our networks in a libvirtd that has a network driver of its own
+	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	SocketGroup    string `toml:"unix_sock_group"`  // may read and write, beside root, where polkit does not decide
 	DNSQueryRate   int    `toml:"dns_query_rate"`   // names a second that one guest may have looked up elsewhere; 0 for any number
 	LeaseHistory   int    `toml:"lease_history"`    // how many records of who had which address are kept; 0 for none
@@ -33,7 +34,6 @@ type settings struct {
 	Register       bool   `toml:"register_domains"` // systemd-resolved, where it runs, asks us for the names of every network
 	AuthRW         string `toml:"auth_unix_rw"`     // "polkit": polkit decides who may write, where it runs; "none": the group does
 	AuthRO         string `toml:"auth_unix_ro"`     // "polkit": polkit decides who may read, where it runs; "none": everybody may
-	AdoptNew       bool   `toml:"adopt_new"`        // take over networks that are made in that libvirtd's own driver
 	MaxClients     int    `toml:"max_clients"`
 }
 

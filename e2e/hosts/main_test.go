@@ -65,6 +65,11 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	lab.NeedRoot(t)
 	s := &site{Host: lab.Debian(t, *tree, map[string]string{"/usr/sbin/vnetmgr": programs + "/vnetmgr"})}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the host's journal:\n%s", s.Must(t, "journalctl", "--no-pager", "-o", "short-precise", "-n", "200"))
+		}
+	})
 	s.WriteFile(t, "/etc/systemd/system/vnetmgr.service", unit, 0o644)
 	s.internet = s.Uplink(t)
 	s.Script(t, `ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf

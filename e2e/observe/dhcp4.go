@@ -180,7 +180,9 @@ func (o *observer) dhcp4() {
 	o.other4(others, offer.addr)
 	o.boot4(others)
 	o.reservations4(others)
-	o.client4()
+	o.udhcpc()
+	o.dhclient()
+	o.dhcpcd()
 }
 
 func (o *observer) newAsker(g *lab.Guest) *asker {
@@ -307,31 +309,4 @@ func (o *observer) reservations4(a *asker) {
 			s.line("%s: %s, host name %s, %s", who, answer.addr, text(answer.options[12]), value4(51, answer.options[51]))
 		}
 	}
-}
-
-// clientScript writes down what udhcpc tells its script.
-const clientScript = `#!/bin/sh
-case $1 in bound)
-	env | grep -E '^(boot_file|broadcast|dns|domain|hostname|interface|ip|lease|mask|mtu|ntpsrv|router|search|serverid|siaddr|sname|staticroutes|subnet|tftp)=' >/run/udhcpc.env
-	ip addr add "$ip/$mask" dev "$interface" ;;
-esac
-`
-
-// client4 has a client of the distribution take a lease, as the guest itself.
-func (o *observer) client4() {
-	s := o.report.add("udhcpc")
-	o.guest.WriteFile(o.t, "/run/udhcpc.script", clientScript, 0o755)
-	r := o.guest.Run(o.t, "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "10", "-T", "3", "-x", "hostname:"+guestName,
-		"-O", "mtu", "-O", "search", "-s", "/run/udhcpc.script")
-	if r.Code != 0 {
-		s.line("no lease")
-		return
-	}
-	env, err := o.guest.ReadFile("/run/udhcpc.env")
-	if err != nil {
-		o.t.Fatalf("read what udhcpc was told: %v", err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(env)), "\n")
-	slices.Sort(lines)
-	s.Lines = lines
 }

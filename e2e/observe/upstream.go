@@ -2,6 +2,7 @@ package observe
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/vnetmgr/vnetmgr/e2e/lab"
+	"github.com/vnetmgr/vnetmgr/xmlnet"
 )
 
 // Upstreams are DNS servers beyond a host's uplink that write down what they
@@ -20,13 +22,12 @@ type Upstreams struct {
 	asked map[string][]string
 }
 
-// UpstreamAddrs are where they answer: the first is the host's own, the others
-// are what the fixtures name.
-var UpstreamAddrs = []string{"203.0.113.54", "10.0.0.1", "10.0.0.53", "192.0.2.8", "2001:db8::53"}
+// upstreamAddr is that of the host's own server.
+const upstreamAddr = "203.0.113.54"
 
-// NewUpstreams makes the internet that the host has an uplink to answer DNS,
-// and the host know the first of the servers.
-func NewUpstreams(t lab.TB, h *lab.Host, in *lab.Internet) *Upstreams {
+// NewUpstreams makes the internet that the host has an uplink to answer DNS:
+// at the address that the host knows, and at those that the network names.
+func NewUpstreams(t lab.TB, h *lab.Host, in *lab.Internet, n *xmlnet.Network) *Upstreams {
 	t.Helper()
 	gateway := strings.Fields(h.Must(t, "ip", "route", "show", "default"))[2]
 	in.Script(t, "ip -6 addr add 2001:db8:1::1/64 dev eth0 nodad")
@@ -36,9 +37,9 @@ func NewUpstreams(t lab.TB, h *lab.Host, in *lab.Internet) *Upstreams {
 		ip route del default
 		ip route add 0.0.0.0/1 via `+gateway+`
 		ip route add 128.0.0.0/1 via `+gateway)
-	h.WriteFile(t, "/etc/resolv.conf", "nameserver "+UpstreamAddrs[0]+"\n", 0o644)
+	h.WriteFile(t, "/etc/resolv.conf", "nameserver "+upstreamAddr+"\n", 0o644)
 	u := &Upstreams{asked: make(map[string][]string)}
-	for _, addr := range UpstreamAddrs {
+	for _, addr := range upstreamAddrs(n) {
 		bits := "/32"
 		if strings.Contains(addr, ":") {
 			bits = "/128 nodad"
@@ -47,6 +48,24 @@ func NewUpstreams(t lab.TB, h *lab.Host, in *lab.Internet) *Upstreams {
 		u.serve(t, in, addr)
 	}
 	return u
+}
+
+// upstreamAddrs are where servers are to be: what forwarders and the option
+// server= name, beside the host's own.
+func upstreamAddrs(n *xmlnet.Network) []string {
+	all := []string{upstreamAddr}
+	for _, f := range n.DNS.Forwarders {
+		if f.Addr.IsValid() && !slices.Contains(all, f.Addr.String()) {
+			all = append(all, f.Addr.String())
+		}
+	}
+	for _, option := range n.DNSMasqOptions {
+		server, isServer := strings.CutPrefix(option, "server=")
+		if addr, err := netip.ParseAddr(server[strings.LastIndexByte(server, '/')+1:]); isServer && err == nil {
+			all = append(all, addr.String())
+		}
+	}
+	return all
 }
 
 func (u *Upstreams) serve(t lab.TB, in *lab.Internet, addr string) {
