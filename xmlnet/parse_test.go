@@ -69,6 +69,8 @@ func TestLibvirtsReadingHabits(t *testing.T) {
 			bridge + "  <dns>\n    <host ip='10.0.0.1'>\n      <hostname>ab</hostname>\n    </host>\n  </dns>\n"},
 		{"a line break in an attribute is a blank", "<dns><txt name='a' value='x\ny'/></dns>",
 			bridge + "  <dns>\n    <txt name='a' value='x y'/>\n  </dns>\n"},
+		{"also beside a reference in another one", "<dns><txt name='a'\n value='x&#9;y'/><srv service='s' protocol='p' domain=\"a\nb\" target='it&#39;s'/></dns>",
+			bridge + "  <dns>\n    <txt name='a' value='x&#9;y'/>\n    <srv service='s' protocol='p' domain='a b' target='it&apos;s'/>\n  </dns>\n"},
 		{"elements of other namespaces are unknown", `<x:mtu xmlns:x='urn:x' size='9'/><ip address='10.0.0.1' xmlns:x='urn:x' x:prefix='9'/>`,
 			bridge + "  <ip address='10.0.0.1'>\n  </ip>\n"},
 		{"dnsmasq options may have any prefix and come in parts",

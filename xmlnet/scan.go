@@ -278,19 +278,38 @@ func (s *scanner) place() string {
 
 // normalizeAttrs does to the attributes of the start tag raw what an XML
 // parser should and encoding/xml doesn't: line breaks and tabs in them are
-// spaces. If raw also has character references, which would stay as they are,
-// the two can't be told apart and all stay.
+// spaces. In a value that also has character references, which would stay as
+// they are, the two can't be told apart and all stay.
 func normalizeAttrs(attrs []xml.Attr, raw []byte) {
-	if !bytes.ContainsAny(raw, "\n\t\r") || bytes.Contains(raw, []byte("&#")) {
+	if !bytes.ContainsAny(raw, "\n\t\r") {
 		return
 	}
-	for i := range attrs {
+	for i, value := range quoted(raw) {
+		if i >= len(attrs) || bytes.Contains(value, []byte("&#")) {
+			continue
+		}
 		attrs[i].Value = strings.Map(func(r rune) rune {
 			if r == '\n' || r == '\t' || r == '\r' {
 				return ' '
 			}
 			return r
 		}, attrs[i].Value)
+	}
+}
+
+// quoted are the attributes' values in a start tag, as written.
+func quoted(tag []byte) (values [][]byte) {
+	for {
+		begin := bytes.IndexAny(tag, `"'`)
+		if begin < 0 {
+			return values
+		}
+		length := bytes.IndexByte(tag[begin+1:], tag[begin])
+		if length < 0 {
+			return values
+		}
+		values = append(values, tag[begin+1:begin+1+length])
+		tag = tag[begin+length+2:]
 	}
 }
 
