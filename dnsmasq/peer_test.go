@@ -158,7 +158,7 @@ func (s side) startDnsmasqAs(t *testing.T, conf, known string) *kerneltest.Proce
 		}
 	}
 	p := s.host.Start(t, "dnsmasq", "-k", "-C", filepath.Join(dir, "conf"), "--log-facility=-")
-	kerneltest.Wait(t, 5*time.Second, "dnsmasq", func() bool {
+	kerneltest.Wait(t, 20*time.Second, "dnsmasq", func() bool {
 		select {
 		case <-p.Done():
 			t.Fatal("dnsmasq does not take its configuration")
@@ -260,7 +260,7 @@ func (s side) query(name, qtype string, patience time.Duration) (*codec.Msg, err
 // resolve is query's answer in a line. TTLs from upstream count down.
 func (s side) resolve(question string) string {
 	name, qtype, _ := strings.Cut(question, " ")
-	m, err := s.query(name, qtype, 2*time.Second)
+	m, err := s.query(name, qtype, 10*time.Second)
 	if err != nil {
 		return err.Error()
 	}
