@@ -309,7 +309,7 @@ func (s side) offer(t *testing.T, mac string, d discover) string {
 	if _, err := conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67}); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(700 * time.Millisecond))
+	conn.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
 	b := make([]byte, 2000)
 	n, _, err := conn.ReadFrom(b)
 	if err != nil {
