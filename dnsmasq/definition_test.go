@@ -153,7 +153,7 @@ func (d documented) document() string {
 // said is an answer with all that a client may see of it.
 func (s side) said(question string) string {
 	name, qtype, _ := strings.Cut(question, " ")
-	m, err := s.query(name, qtype, 2*time.Second)
+	m, err := s.query(name, qtype, 10*time.Second)
 	if err != nil {
 		return err.Error()
 	}
@@ -168,8 +168,9 @@ func (s side) said(question string) string {
 	}
 	for section, rrs := range [][]codec.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range rrs {
-			if h := rr.Header(); h.Ttl > 90 && h.Ttl <= 100 {
-				h.Ttl = 100
+			// From upstream, counting down: 100 for answers, 300 for denials.
+			if h := rr.Header(); h.Ttl > 90 && h.Ttl <= 100 || h.Ttl > 290 && h.Ttl <= 300 {
+				h.Ttl = (h.Ttl + 9) / 10 * 10
 			}
 			out += fmt.Sprintf(" %s| %s", []string{"", "ns", "extra"}[section], strings.ReplaceAll(rr.String(), "\t", " "))
 		}

@@ -158,7 +158,7 @@ func (s side) startDnsmasqAs(t *testing.T, conf, known string) *kerneltest.Proce
 		}
 	}
 	p := s.host.Start(t, "dnsmasq", "-k", "-C", filepath.Join(dir, "conf"), "--log-facility=-")
-	kerneltest.Wait(t, 5*time.Second, "dnsmasq", func() bool {
+	kerneltest.Wait(t, 20*time.Second, "dnsmasq", func() bool {
 		select {
 		case <-p.Done():
 			t.Fatal("dnsmasq does not take its configuration")
@@ -260,7 +260,7 @@ func (s side) query(name, qtype string, patience time.Duration) (*codec.Msg, err
 // resolve is query's answer in a line. TTLs from upstream count down.
 func (s side) resolve(question string) string {
 	name, qtype, _ := strings.Cut(question, " ")
-	m, err := s.query(name, qtype, 2*time.Second)
+	m, err := s.query(name, qtype, 10*time.Second)
 	if err != nil {
 		return err.Error()
 	}
@@ -309,7 +309,7 @@ func (s side) offer(t *testing.T, mac string, d discover) string {
 	if _, err := conn.WriteTo(m.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67}); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(700 * time.Millisecond))
+	conn.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
 	b := make([]byte, 2000)
 	n, _, err := conn.ReadFrom(b)
 	if err != nil {
