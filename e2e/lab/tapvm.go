@@ -62,7 +62,7 @@ func (h *Host) TapVM(t TB, tap, mac, name, bootArg string, lookups []string, pag
 		"--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
 		"qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "pc", "-m", "256",
 		"-nodefaults", "-nographic", "-no-user-config", "-no-reboot", "-serial", "stdio",
-		"-kernel", linux, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1 tsc=unstable "+bootArg,
+		"-kernel", linux, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1 tsc=unstable no_timer_check "+bootArg,
 		"-netdev", "tap,id=n0,ifname="+tap+",script=no,downscript=no",
 		"-device", fmt.Sprintf("virtio-net-pci,netdev=n0,mac=%s,romfile=", mac))}
 }
