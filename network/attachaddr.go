@@ -60,6 +60,8 @@ func (m *Manager) checkAddr(e *entry, a *port.Attachment, addr netip.Addr) error
 		return invalidArg("address %s is the host's on network '%s'", addr, n.Name)
 	case addr.Is4() && ours.Bits() < 31 && (addr == ours.Masked().Addr() || addr == broadcast(ours)):
 		return invalidArg("address %s is that of the whole subnet %s", addr, ours.Masked())
+	case addr.Is6() && ours.Bits() < 127 && addr == ours.Masked().Addr():
+		return invalidArg("address %s is that of every router in %s", addr, ours.Masked()) // RFC 4291 §2.6.1
 	}
 	if other := m.attachedNow().find(func(o *port.Attachment) bool {
 		return o.Network == n.UUID && (o.Addr == addr || o.Addr6 == addr)

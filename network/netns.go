@@ -55,7 +55,8 @@ func (m *Manager) openNetns(req AttachRequest) (*netns, error) {
 func (n *netns) open(caller uint32, ofCaller bool) (err error) {
 	if n.Namespace, err = bridge.OpenNamespace(n.path); err != nil {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.ELOOP),
+			errors.Is(err, unix.EINVAL): // a zero byte
 			return invalidArg("there is no network namespace '%.200s'", n.path)
 		case errors.Is(err, bridge.ErrNoNamespace):
 			return invalidArg("'%.200s' is not a network namespace", n.path)
