@@ -259,7 +259,7 @@ func (m *Manager) attach(ctx context.Context, e *entry, a *port.Attachment, ns *
 	for _, step := range []func() error{
 		func() error { return m.cfg.Dir.SaveAttachment(a) },
 		func() error { m.setAttached(a.UUID, a); return m.replanAttached(e) },
-		func() error { return m.keepAddrs(e, a) },
+		func() error { return m.keepAddrs(e, e.live, a) },
 		func() error { return m.applyGuards(ctx) },
 		func() error { return m.host.MakePort(ctx, link) },
 		func() error { return m.writeResolvConf(e.live, a) },

@@ -412,3 +412,21 @@ func TestReleasedAddressStaysTheLinks(t *testing.T) {
 		return cmp.Equal([]string{a.Addr.String() + " " + a.MAC.String() + " web"}, s.leased(id))
 	})
 }
+
+func TestAddressOfASubnetThatIsNoMoreIsNotKept(t *testing.T) {
+	s := newSite(t)
+	id := s.mustStart(attachDoc).UUID
+	a := s.mustAttach(id, AttachRequest{Link: "fc0", Name: "web", MACRule: true})
+	s.mustDefine(strings.Replace(strings.ReplaceAll(attachDoc, "192.168.77.", "192.168.78."), "<name>n</name>", "<name>n</name><uuid>"+id.String()+"</uuid>", 1))
+	for _, change := range []func(context.Context, xmlnet.UUID) error{s.Destroy, s.Start} {
+		if err := change(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.leased(id); len(got) != 0 {
+		t.Errorf("leases %q", got)
+	}
+	if got := s.ns.Run(t, "nft list table bridge vnetmgr; dig +short @192.168.78.1 web.lan"); strings.Contains(got, a.Addr.String()) {
+		t.Errorf("%s is known still:\n%s", a.Addr, got)
+	}
+}
