@@ -32,6 +32,13 @@ type Change struct {
 // of each address.
 const maxQueued = 4096
 
+// queued is a change that waits. Many do, so it only points to its lease, which
+// never changes.
+type queued struct {
+	kind  ChangeKind
+	lease *Lease
+}
+
 // Feed carries a table's changes to one reader, in order. A slow reader delays
 // nobody: once many changes wait, only the last for each address is kept, so
 // that what waits is bounded by the leases that there are.
@@ -40,7 +47,7 @@ type Feed struct {
 	ready chan struct{} // has one element when there is something to read
 
 	mu     sync.Mutex // guards what follows
-	queue  []Change
+	queue  []queued
 	limit  int
 	closed bool
 }
@@ -62,6 +69,19 @@ func (t *Table) Subscribe() *Feed {
 // It returns ctx's error, or ErrClosed once the table is gone or the feed is
 // closed and everything was read.
 func (f *Feed) Next(ctx context.Context) ([]Change, error) {
+	waited, err := f.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]Change, len(waited))
+	for i, w := range waited {
+		changes[i] = Change{Kind: w.kind, Lease: *w.lease}
+	}
+	return changes, nil
+}
+
+// next is Next for who does not need copies.
+func (f *Feed) next(ctx context.Context) ([]queued, error) {
 	for {
 		if changes, closed := f.take(); len(changes) > 0 {
 			return changes, nil
@@ -76,7 +96,7 @@ func (f *Feed) Next(ctx context.Context) ([]Change, error) {
 	}
 }
 
-func (f *Feed) take() ([]Change, bool) {
+func (f *Feed) take() ([]queued, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	changes := f.queue
@@ -112,7 +132,7 @@ func (f *Feed) wake() {
 }
 
 // add queues a change.
-func (f *Feed) add(c Change) {
+func (f *Feed) add(c queued) {
 	f.mu.Lock()
 	f.queue = append(f.queue, c)
 	if len(f.queue) >= f.limit {
@@ -124,23 +144,23 @@ func (f *Feed) add(c Change) {
 }
 
 // lastOfEach keeps the last change of every address, in order.
-func lastOfEach(changes []Change) []Change {
+func lastOfEach(changes []queued) []queued {
 	last := make(map[netip.Addr]int, len(changes))
 	for i, c := range changes {
-		last[c.Lease.Addr] = i
+		last[c.lease.Addr] = i
 	}
-	kept := make([]Change, 0, 2*len(last))
+	kept := make([]queued, 0, 2*len(last))
 	for i, c := range changes {
-		if last[c.Lease.Addr] == i {
+		if last[c.lease.Addr] == i {
 			kept = append(kept, c)
 		}
 	}
 	return kept
 }
 
-// publish tells every reader of a change.
-func (t *Table) publish(c Change) {
+// publish tells every reader of a change; nobody may change the lease any more.
+func (t *Table) publish(kind ChangeKind, l *Lease) {
 	for _, f := range t.feeds {
-		f.add(c)
+		f.add(queued{kind, l})
 	}
 }
