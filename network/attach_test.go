@@ -390,6 +390,10 @@ func TestAnotherProgramsTapIsAttachedWhenItIsThereAgain(t *testing.T) {
 	s.ns.Run(t, "ip tuntap add theirs mode tap user 7")
 	a := s.mustAttach(id, AttachRequest{Caller: 7, Link: "theirs", Existing: true})
 	s.ns.Run(t, "ip link del theirs")
+	_, err := s.Attach(t.Context(), id, AttachRequest{Netns: kerneltest.New(t).Path(), Link: "theirs"})
+	if err == nil || !strings.Contains(err.Error(), "'theirs' attached already") {
+		t.Errorf("another link takes the name of one that is away: %v", err)
+	}
 	s.ns.Run(t, "ip tuntap add theirs mode tap user 7")
 	s.wait("it is a port again", func() bool {
 		return strings.Contains(s.ns.Run(t, "ip -o link show dev theirs"), "master virbr7")
