@@ -101,7 +101,7 @@ var (
 	hosts       = regexp.MustCompile(`<host[^>]*>`)
 	// unequal is what docs/compat.md says of how definitions are printed: where
 	// namespaces are declared, what is empty.
-	unequal = regexp.MustCompile(` xmlns:\w+="[^"]*"| (id|domain|target|model)=''|  <domain name=''.*/>\n|    <bandwidth>\n    </bandwidth>\n|    <driver/>\n|(managed='\w+')(?:/>\n    <driver .*/>|/>|>\n    <driver .*/>\n  </forward>)`)
+	unequal = regexp.MustCompile(` xmlns:\w+="[^"]*"| (id|domain|target|model)=''|  <domain name=''.*/>\n|    <bandwidth>\n    </bandwidth>\n|    <driver/>\n|  <metadata/>\n|(managed='\w+')(?:/>\n    <driver .*/>|/>|>\n    <driver .*/>\n  </forward>)`)
 	// unescaped is how libvirt prints some attributes' values.
 	unescaped = strings.NewReplacer("&apos;", "'", "&quot;", `"`, "&lt;", "<", "&gt;", ">", "&amp;", "&", "&#10;", "\n", "&#9;", "\t")
 )

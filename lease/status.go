@@ -52,7 +52,7 @@ func (f StatusFile) Run(ctx context.Context, t *Table) error {
 		}
 		faulty = err != nil
 		wait := max(statusDelay, statusShare*time.Since(began))
-		if _, err := feed.Next(ctx); err != nil {
+		if err := feed.Skip(ctx); err != nil {
 			return endOf(err)
 		}
 		select {

@@ -3,8 +3,12 @@ package network
 import (
 	"context"
 
+	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/radv"
 )
+
+// advertiser is the key of what advertises the host as guests' router.
+const advertiser = "router advertisements"
 
 // advertisements asks for router advertisements. When they end for good, guests
 // are told: they must not go on sending to a router that is none.
@@ -19,7 +23,7 @@ func (w *wanted) advertisements() {
 	}
 	w.next.ra = srv
 	w.configure = append(w.configure, func() { srv.SetConfig(*cfg) })
-	w.add("router advertisements", func() (server, error) {
+	w.add(advertiser, func() (server, error) {
 		c, err := w.m.host.ListenRA(cfg.Link)
 		if err != nil {
 			return server{}, err
@@ -36,4 +40,22 @@ func (w *wanted) advertisements() {
 		}
 		return server{serve: serve, close: func() { c.Close() }}, nil
 	})
+}
+
+// farewell has guests told that the host is no router of theirs, if p says so:
+// before the bridge loses the address to tell them from.
+func (s *services) farewell(p *plan.Plan) {
+	if p.RA == nil {
+		s.end(advertiser)
+	}
+}
+
+// greet takes a farewell back, for a network that stays as p says.
+func (s *services) greet(p *plan.Plan) {
+	if p.RA == nil || s.tasks[advertiser] != nil {
+		return
+	}
+	if err := s.change(p, s.startLater); err != nil {
+		panic(err) // startLater has none
+	}
 }

@@ -79,6 +79,19 @@ func TestGuestsLoseTheirRouterWithTheNetworkNotWithTheDaemon(t *testing.T) {
 	kerneltest.Wait(t, 5*time.Second, "the route to go", func() bool { return g.Run(t, "ip -6 route show default") == "" })
 }
 
+func TestGuestsLoseTheirRouterWhenTheNetworkLosesIPv6Live(t *testing.T) {
+	s := newSite(t)
+	s.mustStart(sixDoc)
+	g := s.plug(t, "virbr8")
+	waitFor(t, g, "ip -6 route show default", sixRoute)
+	without := `<network><name>six</name><forward mode='nat'/><bridge name='virbr8' stp='off'/><ip address='192.168.88.1' prefix='24'/></network>`
+	if _, err := s.DefineLive(t.Context(), []byte(without), false); err != nil {
+		t.Fatal(err)
+	}
+	kerneltest.Wait(t, 5*time.Second, "the route to go", func() bool { return g.Run(t, "ip -6 route show default") == "" })
+	waitFor(t, g, "ip -6 addr show dev eth0 scope global", "deprecated")
+}
+
 func TestServersComeBackWithABridgeThatWasDeleted(t *testing.T) {
 	s := newSite(t)
 	s.mustStart(sixDoc)

@@ -64,11 +64,13 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 
 // apply makes the host hold p for e. The rules come first: they are for the
 // bridge, whatever addresses it has, and so are there before a new subnet is.
-// Sockets come last, when their addresses are there.
+// Sockets come last, when their addresses are there; only guests that lose their
+// router are told while there is an address to tell them from.
 func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 	if err := m.host.ApplyRules(ctx, m.rulesetWith(e, p)); err != nil {
 		return err
 	}
+	e.services.farewell(p)
 	if err := m.changeLinks(ctx, e.plan, p); err != nil {
 		return err
 	}
@@ -85,16 +87,18 @@ func (m *Manager) apply(ctx context.Context, e *entry, p *plan.Plan) error {
 }
 
 // putBack makes host and disk what e's live definition says, past errors, after
-// p was applied as far as it got. Its servers have not changed: change is the
-// last step and changes all or nothing.
+// p was applied as far as it got. Its servers have not changed, but for the one
+// that said farewell: change is the last step and changes all or nothing.
 func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
-	return errors.Join(
+	err := errors.Join(
 		m.host.ApplyRules(ctx, m.ruleset(nil)),
 		m.changeLinks(ctx, p, e.plan),
 		m.applyFloors(ctx, e.plan, e.ports),
 		m.changeZone(ctx, p, e.plan),
 		m.changeRegistration(ctx, e, p, e.plan),
 		e.ports.store(e.live))
+	e.services.greet(e.plan)
+	return err
 }
 
 // rulesetWith is that of all active networks, with p in place of e's plan.

@@ -162,14 +162,22 @@ func (s *services) run(p part, srv server) {
 // endOthers ends what is not among parts, and waits until its sockets are
 // closed.
 func (s *services) endOthers(parts []part) {
-	for key, t := range s.tasks {
-		if slices.ContainsFunc(parts, func(p part) bool { return p.key == key }) {
-			continue
+	for key := range s.tasks {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.key == key }) {
+			s.end(key)
 		}
-		t.cancel(errEnded)
-		<-t.done
-		delete(s.tasks, key)
 	}
+}
+
+// end ends one part for good, if it runs.
+func (s *services) end(key string) {
+	t := s.tasks[key]
+	if t == nil {
+		return
+	}
+	t.cancel(errEnded)
+	<-t.done
+	delete(s.tasks, key)
 }
 
 // restart has all sockets opened anew, on a bridge that was. What the servers
