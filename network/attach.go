@@ -140,7 +140,7 @@ func (m *Manager) chooseLink(ctx context.Context, a *port.Attachment, req Attach
 	if slices.ContainsFunc(have.Links, func(l bridge.Link) bool { return l.Name == a.Link }) {
 		return invalid("there is a link '%s' already; a tap that is there is attached with --existing", a.Link)
 	}
-	if other := m.attachedNow().find(func(o *port.Attachment) bool { return o.Link == a.Link }); other != nil {
+	if m.hasAttached(a.Link) {
 		return invalid("there is a link '%s' attached already, though it is away", a.Link)
 	}
 	if ns != nil {
@@ -156,6 +156,11 @@ func (m *Manager) chooseLink(ctx context.Context, a *port.Attachment, req Attach
 		a.Tap.User = new(req.Caller) // a tap of nobody is open to all
 	}
 	return nil
+}
+
+// hasAttached tells whether a link of that name is attached to any network.
+func (m *Manager) hasAttached(link string) bool {
+	return m.attachedNow().find(func(a *port.Attachment) bool { return a.Link == link }) != nil
 }
 
 // checkPortGroup refuses a name that no portgroup has: limits that are asked for
@@ -186,6 +191,8 @@ func (m *Manager) takeTap(ctx context.Context, a *port.Attachment, req AttachReq
 		return err
 	case info.Bridge != "":
 		return invalid("tap '%s' is a port of bridge '%s'", req.Link, info.Bridge)
+	case m.hasAttached(req.Link):
+		return invalid("tap '%s' is attached already", req.Link)
 	case req.Caller != 0 && (info.User == nil || *info.User != req.Caller):
 		return invalid("tap '%s' is not of user %d", req.Link, req.Caller)
 	}

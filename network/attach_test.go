@@ -389,7 +389,23 @@ func TestAnotherProgramsTapIsAttachedWhenItIsThereAgain(t *testing.T) {
 	id := s.mustStart(attachDoc).UUID
 	s.ns.Run(t, "ip tuntap add theirs mode tap user 7")
 	a := s.mustAttach(id, AttachRequest{Caller: 7, Link: "theirs", Existing: true})
+	if err := s.Destroy(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	other := s.mustStart(strings.NewReplacer("192.168.77.", "192.168.78.", "<name>n<", "<name>m<", "virbr7", "virbr8").Replace(attachDoc)).UUID
+	s.ns.Run(t, "ip link set theirs nomaster")
+	_, err := s.Attach(t.Context(), other, AttachRequest{Caller: 7, Link: "theirs", Existing: true, Key: "k"})
+	if err == nil || !strings.Contains(err.Error(), "'theirs' is attached already") {
+		t.Errorf("a tap of one network is taken for another by another key: %v", err)
+	}
+	if err := s.Start(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
 	s.ns.Run(t, "ip link del theirs")
+	_, err = s.Attach(t.Context(), id, AttachRequest{Netns: kerneltest.New(t).Path(), Link: "theirs"})
+	if err == nil || !strings.Contains(err.Error(), "'theirs' attached already") {
+		t.Errorf("another link takes the name of one that is away: %v", err)
+	}
 	s.ns.Run(t, "ip tuntap add theirs mode tap user 7")
 	s.wait("it is a port again", func() bool {
 		return strings.Contains(s.ns.Run(t, "ip -o link show dev theirs"), "master virbr7")
