@@ -148,12 +148,18 @@ func (p *ports) flush(id xmlnet.UUID) error {
 }
 
 // store makes n the active definition on disk, beside what the ports were
-// promised.
+// promised. When it fails the one of before stays, also for what is written
+// later.
 func (p *ports) store(n *xmlnet.Network) error {
 	p.files.Lock()
 	defer p.files.Unlock()
+	was := p.stored
 	p.stored = n
-	return p.save()
+	err := p.save()
+	if err != nil {
+		p.stored = was
+	}
+	return err
 }
 
 // storeFloors writes what the ports were promised.
