@@ -148,16 +148,14 @@ func (p *ports) flush(id xmlnet.UUID) error {
 }
 
 // store makes n the active definition on disk, beside what the ports were
-// promised. When it fails the one of before stays, also for what is written
-// later.
-func (p *ports) store(n *xmlnet.Network) error {
+// promised. When that fails it is live that is written later.
+func (p *ports) store(n, live *xmlnet.Network) error {
 	p.files.Lock()
 	defer p.files.Unlock()
-	was := p.stored
 	p.stored = n
 	err := p.save()
 	if err != nil {
-		p.stored = was
+		p.stored = live
 	}
 	return err
 }
