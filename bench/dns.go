@@ -143,7 +143,7 @@ func fullMemory(t lab.TB, b bed) float64 {
 		return math.NaN()
 	}
 	l := missedNames()
-	l.held, l.names = 50_000, 40_000
+	l.held, l.named, l.names = 50_000, true, 40_000
 	a := newAsker(t, b, l)
 	a.dnsperf(t, "-n", "1")
 	return resident(t, b.Host, b.programs)

@@ -52,7 +52,7 @@ var measures = []measure{
 	{"dns-misses", "DNS answers that an upstream gives", perSecond, rateOf(missedNames)},
 	{"dns-misses-cpu", "CPU time of each", micros, cpuOf(missedNames)},
 	{"dns-p99", "99 of 100 cached answers take at most, at half that load", micros, latency},
-	{"dns-rss", "memory with 50,000 leases and a full cache", mebibytes, fullMemory},
+	{"dns-rss", "memory with 50,000 leases, all with host names, and a full cache", mebibytes, fullMemory},
 	{"tftp", "TFTP, 64 MiB to curl in blocks of 1468 bytes", seconds, sendFile},
 	{"net-start", "net-start", seconds, netStart},
 	{"rss", "memory with one network and one guest", mebibytes, func(t lab.TB, b bed) float64 { return rss(t, b, 0) }},
@@ -189,6 +189,7 @@ func hold(t lab.TB, h *lab.Host, n network) {
 	t.Helper()
 	_, clients := loader(t, bed{Host: h}, n)
 	clients.Retry = 200 * time.Millisecond
+	clients.Named = n.named
 	var next atomic.Uint32
 	run(64, func() bool {
 		i := next.Add(1) - 1

@@ -18,6 +18,8 @@ type network struct {
 	// held is how many leases exist before anything is measured: the n-th
 	// client (lab.MAC) has the n-th address of the range.
 	held int
+	// named gives those leases host names.
+	named bool
 	// names is how many local DNS names exist: h0, h1, and so on.
 	names int
 	// upstream says that other names are asked of loaderAddr.
@@ -111,12 +113,20 @@ func (n network) holders(f func(mac string, addr netip.Addr)) {
 	}
 }
 
+// hostname is what the holder of a lease is called, or none.
+func (n network) hostname(mac, none string) string {
+	if !n.named {
+		return none
+	}
+	return "guest-" + strings.ReplaceAll(mac, ":", "")
+}
+
 func serveLibvirt(t lab.TB, h *lab.Host, n network) {
 	t.Helper()
 	if n.held > 0 {
 		var leases []string
 		n.holders(func(mac string, addr netip.Addr) {
-			leases = append(leases, fmt.Sprintf(`{"ip-address":"%s","mac-address":"%s","expiry-time":%d}`, addr, mac, inAnHour()))
+			leases = append(leases, fmt.Sprintf(`{"ip-address":"%s","mac-address":"%s","hostname":"%s","expiry-time":%d}`, addr, mac, n.hostname(mac, ""), inAnHour()))
 		})
 		h.Must(t, "mkdir", "-p", "/var/lib/libvirt/dnsmasq")
 		h.WriteFile(t, "/var/lib/libvirt/dnsmasq/"+n.bridge+".status", "["+strings.Join(leases, ",")+"]\n", 0o644)
@@ -167,7 +177,7 @@ func serveDnsmasq(t lab.TB, h *lab.Host, n network) {
 	makeBridge(t, h, n)
 	var leases, hosts strings.Builder
 	n.holders(func(mac string, addr netip.Addr) {
-		fmt.Fprintf(&leases, "%d %s %s * *\n", inAnHour(), mac, addr)
+		fmt.Fprintf(&leases, "%d %s %s %s *\n", inAnHour(), mac, addr, n.hostname(mac, "*"))
 	})
 	for i := range n.names {
 		fmt.Fprintf(&hosts, "%s h%d\n", nth(n.start, i), i)

@@ -53,10 +53,18 @@ func netDHCPHistory(ctx context.Context, sh *shell, in invocation) error {
 	}
 	t := newTable("From", "Until", "MAC address", "IP address", "Hostname", "Client ID or DUID")
 	for _, r := range ret.Records {
-		t.add(historyTime(r.From), historyEnd(r), r.MAC, r.Addr, orDash(r.Hostname), orDash(r.ClientID))
+		t.add(historyTime(r.From), historyEnd(r), r.MAC, r.Addr, orDash(r.Hostname), historyClient(r))
 	}
 	sh.printf("%s", t.format(sh.opts.quiet))
 	return nil
+}
+
+// historyClient says by what a client goes, and who else does.
+func historyClient(r wire.HistoryRecord) string {
+	if r.CloneOf != "" {
+		return r.ClientID + " (clone of " + r.CloneOf + ")"
+	}
+	return orDash(r.ClientID)
 }
 
 // historyArgs is what the options ask for.

@@ -137,6 +137,10 @@ func repack(m *codec.Msg) ([]byte, error) {
 	return msg, nil
 }
 
+// maxChain is how many names an upstream's CNAMEs may lead over: resolvers follow
+// no more than a dozen. Without an end, one response could take a second.
+const maxChain = 16
+
 // keepAnswers drops the answers that are not on the way of CNAMEs and DNAMEs
 // from the question's name, and returns the names on it.
 func keepAnswers(m *codec.Msg) (chain []string) {
@@ -148,7 +152,7 @@ func keepAnswers(m *codec.Msg) (chain []string) {
 			continue
 		}
 		kept = append(kept, rr)
-		if c, ok := rr.(*codec.CNAME); ok {
+		if c, ok := rr.(*codec.CNAME); ok && len(chain) < maxChain {
 			chain = append(chain, c.Target)
 		}
 	}

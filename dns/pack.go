@@ -174,7 +174,7 @@ func (p *packer) soa(resp, owner []byte, r rr, ttl uint32) (least uint32, ok boo
 		return 0, false
 	}
 	m, at := expand(resp, at, &mailbox)
-	if m == nil || at+numbers != r.end || !p.head(owner, r.qtype, ttl) {
+	if m == nil || at+numbers != r.end || !p.head(owner, r.qtype, ttl) || !p.fits(2) {
 		return 0, false
 	}
 	sizeAt := p.size

@@ -50,6 +50,7 @@ type note struct {
 	// whole says that leases are all that the network has.
 	whole  bool
 	leases []lease.Lease
+	clones Clones
 	at     time.Time
 }
 
@@ -112,21 +113,22 @@ func (j *Journal) end(err error) bool {
 	return true
 }
 
-// Note writes down changes of a network's leases and waits until they are on
-// disk, or ctx ends. Changes of one network must come one call after the other.
-func (j *Journal) Note(ctx context.Context, network string, changes []lease.Change) error {
-	return j.add(ctx, note{network: network, changes: changes, at: time.Now()})
+// Note writes down changes of a network's leases, and who the clones among the
+// clients are clones of, and waits until that is on disk, or ctx ends. Changes
+// of one network must come one call after the other.
+func (j *Journal) Note(ctx context.Context, network string, changes []lease.Change, clones Clones) error {
+	return j.add(ctx, note{network: network, changes: changes, clones: clones, at: time.Now()})
 }
 
 // Reconcile is Note for a moment at which all leases of a network are known:
 // what began or ended while nobody looked is mended.
-func (j *Journal) Reconcile(ctx context.Context, network string, leases []lease.Lease) error {
+func (j *Journal) Reconcile(ctx context.Context, network string, leases []lease.Lease, clones Clones) error {
 	if len(leases) == 0 {
 		if known, err := j.Query(network, Filter{Max: 1}); err != nil || len(known) == 0 {
 			return err // nothing to write: most networks that start are new
 		}
 	}
-	return j.add(ctx, note{network: network, whole: true, leases: leases, at: time.Now()})
+	return j.add(ctx, note{network: network, whole: true, leases: leases, clones: clones, at: time.Now()})
 }
 
 // add puts n in the next batch and waits for it.

@@ -49,7 +49,7 @@ func change(kind lease.ChangeKind, l lease.Lease) lease.Change {
 
 func note(t *testing.T, j *journal.Journal, network string, changes ...lease.Change) {
 	t.Helper()
-	if err := j.Note(t.Context(), network, changes); err != nil {
+	if err := j.Note(t.Context(), network, changes, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,7 +170,7 @@ func TestReconcileMendsWhatNobodySaw(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "journal.db"), 10)
 	gone, stays, fresh := leaseOf(macA, ten, noon), leaseOf(macB, ten.Next(), noon), leaseOf(macA, ten.Next().Next(), noon.Add(time.Hour))
 	note(t, j, "default", change(lease.Added, gone), change(lease.Added, stays))
-	if err := j.Reconcile(t.Context(), "default", []lease.Lease{stays, fresh}); err != nil {
+	if err := j.Reconcile(t.Context(), "default", []lease.Lease{stays, fresh}, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := query(t, j, "default", journal.Filter{})
@@ -244,7 +244,7 @@ func TestClosedJournalSaysSo(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Note(context.Background(), "default", nil); !errors.Is(err, journal.ErrClosed) {
+	if err := j.Note(context.Background(), "default", nil, nil); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -306,7 +306,7 @@ func use(t *testing.T, path string) {
 	for _, network := range []string{"default", "other"} {
 		j.Query(network, journal.Filter{})
 	}
-	err = j.Note(ctx, "default", []lease.Change{change(lease.Added, leaseOf(macA, ten, noon))})
+	err = j.Note(ctx, "default", []lease.Change{change(lease.Added, leaseOf(macA, ten, noon))}, nil)
 	if err != nil && !errors.Is(err, journal.ErrDamaged) {
 		t.Logf("note: %v", err)
 	}

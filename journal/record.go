@@ -45,7 +45,10 @@ type Record struct {
 	ClientID []byte // DHCPv4 client identifier or DHCPv6 DUID; nil if none
 	IAID     uint32 // DHCPv6 only
 	Hostname string // the last that it had
-	From     time.Time
+	// CloneOf is the MAC of another client that goes by the same identifier, and
+	// was there when this one came; nil if none was.
+	CloneOf net.HardwareAddr
+	From    time.Time
 	// Until is when it ended; while it is Held, when the lease expires (zero:
 	// never), as a renewal not long ago said.
 	Until time.Time
@@ -55,14 +58,6 @@ type Record struct {
 // sameClient tells whether l is of the client that r is about.
 func (r *Record) sameClient(l lease.Lease) bool {
 	return bytes.Equal(r.MAC, l.MAC) && bytes.Equal(r.ClientID, l.ClientID) && r.IAID == l.IAID
-}
-
-// newRecord is what is noted when a lease begins.
-func newRecord(network string, l lease.Lease) Record {
-	return Record{
-		Network: network, Addr: l.Addr, MAC: l.MAC, ClientID: l.ClientID, IAID: l.IAID,
-		Hostname: l.Hostname, From: l.Start, Until: l.Expiry,
-	}
 }
 
 // keySize is the length of a record's key.
@@ -79,7 +74,7 @@ func (r *Record) key() []byte {
 }
 
 // value is how the record is stored: what its key does not say, the numbers
-// before what has a length.
+// before what has a length. Whose clone the client is stands last, if it is one.
 func (r *Record) value() []byte {
 	b := make([]byte, 0, 32+len(r.MAC)+len(r.ClientID)+len(r.Hostname))
 	b = append(b, byte(r.End))
@@ -89,7 +84,11 @@ func (r *Record) value() []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(until))
 	b = binary.BigEndian.AppendUint32(b, r.IAID)
-	for _, field := range [][]byte{r.MAC, r.ClientID, []byte(r.Hostname)} {
+	fields := [][]byte{r.MAC, r.ClientID, []byte(r.Hostname), r.CloneOf}
+	if r.CloneOf == nil {
+		fields = fields[:3]
+	}
+	for _, field := range fields {
 		b = binary.AppendUvarint(b, uint64(len(field)))
 		b = append(b, field...)
 	}
@@ -109,9 +108,12 @@ func parseRecord(network string, key, value []byte) (Record, error) {
 	if until := int64(binary.BigEndian.Uint64(value[1:])); until != 0 {
 		r.Until = time.Unix(0, until)
 	}
-	var fields [3][]byte
+	var fields [4][]byte
 	rest := value[13:]
 	for i := range fields {
+		if i == 3 && len(rest) == 0 {
+			break // no clone, or written before that was noted
+		}
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > uint64(len(rest)-size) {
 			return Record{}, fmt.Errorf("%w: record %x of %s", ErrDamaged, key, network)
@@ -121,6 +123,6 @@ func parseRecord(network string, key, value []byte) (Record, error) {
 		}
 		rest = rest[size+int(n):]
 	}
-	r.MAC, r.ClientID, r.Hostname = fields[0], fields[1], string(fields[2])
+	r.MAC, r.ClientID, r.Hostname, r.CloneOf = fields[0], fields[1], string(fields[2]), fields[3]
 	return r, nil
 }

@@ -43,6 +43,7 @@ type log struct {
 	bucket  *bolt.Bucket
 	records *bolt.Bucket
 	latest  *bolt.Bucket
+	clones  Clones
 }
 
 // open returns a network's log, made if it is not there.
@@ -64,6 +65,7 @@ func (w writer) note(n note) error {
 	if err != nil {
 		return err
 	}
+	l.clones = n.clones
 	if n.whole {
 		return l.reconcile(n.leases, n.at)
 	}
@@ -105,7 +107,7 @@ func (l *log) begin(has lease.Lease, now time.Time) error {
 			return err
 		}
 	}
-	return l.insert(newRecord(l.network, has))
+	return l.insert(l.newRecord(has))
 }
 
 // renews tells whether a renewal is to be written down, for the case that its
@@ -117,13 +119,25 @@ func renews(until time.Time, has lease.Lease) bool {
 	return has.Expiry.Sub(until) > again || until.After(has.Expiry)
 }
 
+// newRecord is what is noted when a lease begins.
+func (l *log) newRecord(has lease.Lease) Record {
+	r := Record{
+		Network: l.network, Addr: has.Addr, MAC: has.MAC, ClientID: has.ClientID, IAID: has.IAID,
+		Hostname: has.Hostname, From: has.Start, Until: has.Expiry,
+	}
+	if has.Clone {
+		r.CloneOf = l.clones[has.Addr]
+	}
+	return r
+}
+
 // end notes that the client's lease of an address has ended.
 func (l *log) end(had lease.Lease, at time.Time, how End) error {
 	last, err := l.last(had.Addr)
 	if err != nil {
 		return err
 	}
-	r := newRecord(l.network, had)
+	r := l.newRecord(had)
 	if last != nil && last.sameClient(had) {
 		if last.End != Held {
 			return nil

@@ -81,12 +81,12 @@ func (t *Table) makeDurable(e edit) {
 	t.order(s)
 	switch gone := !e.after.live(); {
 	case gone && before.live():
-		t.publish(Change{Kind: Released, Lease: before.Lease})
+		t.publish(Released, &before.Lease)
 	case gone:
 	case before.live() && before.client == e.after.client:
-		t.publish(Change{Kind: Renewed, Lease: e.after.Lease})
+		t.publish(Renewed, &e.after.Lease)
 	default:
-		t.publish(Change{Kind: Added, Lease: e.after.Lease})
+		t.publish(Added, &e.after.Lease)
 	}
 }
 

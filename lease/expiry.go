@@ -93,6 +93,6 @@ func (t *Table) endIfExpired(s *slot, now time.Time) {
 		past := newRecord(r.Lease, true)
 		s.durable = past
 		t.set(s, past)
-		t.publish(Change{Kind: Expired, Lease: r.Lease})
+		t.publish(Expired, &r.Lease)
 	}
 }

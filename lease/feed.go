@@ -29,8 +29,14 @@ type Change struct {
 }
 
 // maxQueued is how many changes a feed queues before it keeps only the last
-// of each address.
+// of each address, and how many it hands out at once.
 const maxQueued = 4096
+
+// queued is a Change that waits. Its lease is a record's, which never changes.
+type queued struct {
+	kind  ChangeKind
+	lease *Lease
+}
 
 // Feed carries a table's changes to one reader, in order. A slow reader delays
 // nobody: once many changes wait, only the last for each address is kept, so
@@ -40,7 +46,7 @@ type Feed struct {
 	ready chan struct{} // has one element when there is something to read
 
 	mu     sync.Mutex // guards what follows
-	queue  []Change
+	queue  []queued
 	limit  int
 	closed bool
 }
@@ -58,7 +64,7 @@ func (t *Table) Subscribe() *Feed {
 	return f
 }
 
-// Next waits for changes and returns all that have come since the last call.
+// Next waits for changes and returns the next of them, at most maxQueued.
 // It returns ctx's error, or ErrClosed once the table is gone or the feed is
 // closed and everything was read.
 func (f *Feed) Next(ctx context.Context) ([]Change, error) {
@@ -78,10 +84,28 @@ func (f *Feed) Next(ctx context.Context) ([]Change, error) {
 
 func (f *Feed) take() ([]Change, bool) {
 	f.mu.Lock()
+	n := min(len(f.queue), maxQueued)
+	next, closed := f.queue[:n], f.closed
+	if f.queue = f.queue[n:]; len(f.queue) == 0 {
+		f.queue, f.limit = nil, maxQueued
+	}
+	f.mu.Unlock()
+	changes := make([]Change, n)
+	for i, c := range next {
+		changes[i] = Change{Kind: c.kind, Lease: *c.lease}
+	}
+	return changes, closed
+}
+
+// Skip waits for changes as Next does, and drops all that have come.
+func (f *Feed) Skip(ctx context.Context) error {
+	if _, err := f.Next(ctx); err != nil {
+		return err
+	}
+	f.mu.Lock()
 	defer f.mu.Unlock()
-	changes := f.queue
 	f.queue, f.limit = nil, maxQueued
-	return changes, f.closed
+	return nil
 }
 
 // Close ends the feed.
@@ -112,7 +136,7 @@ func (f *Feed) wake() {
 }
 
 // add queues a change.
-func (f *Feed) add(c Change) {
+func (f *Feed) add(c queued) {
 	f.mu.Lock()
 	f.queue = append(f.queue, c)
 	if len(f.queue) >= f.limit {
@@ -124,14 +148,14 @@ func (f *Feed) add(c Change) {
 }
 
 // lastOfEach keeps the last change of every address, in order.
-func lastOfEach(changes []Change) []Change {
+func lastOfEach(changes []queued) []queued {
 	last := make(map[netip.Addr]int, len(changes))
 	for i, c := range changes {
-		last[c.Lease.Addr] = i
+		last[c.lease.Addr] = i
 	}
-	kept := make([]Change, 0, 2*len(last))
+	kept := make([]queued, 0, len(last))
 	for i, c := range changes {
-		if last[c.Lease.Addr] == i {
+		if last[c.lease.Addr] == i {
 			kept = append(kept, c)
 		}
 	}
@@ -139,8 +163,8 @@ func lastOfEach(changes []Change) []Change {
 }
 
 // publish tells every reader of a change.
-func (t *Table) publish(c Change) {
+func (t *Table) publish(kind ChangeKind, l *Lease) {
 	for _, f := range t.feeds {
-		f.add(c)
+		f.add(queued{kind, l})
 	}
 }

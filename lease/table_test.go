@@ -333,12 +333,12 @@ func TestSlowReaderKeepsTheLastChangeOfEachAddress(t *testing.T) {
 		bind(t, table, "10.0.0.3", 2)
 	}
 	table.Release(addr("10.0.0.2"), nil)
+	if len(feed.queue) > maxQueued {
+		t.Errorf("%d changes wait", len(feed.queue))
+	}
 	changes, err := feed.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(changes) > maxQueued {
-		t.Errorf("%d changes wait", len(changes))
 	}
 	if last := changes[len(changes)-1]; last.Kind != Released || last.Lease.Addr != addr("10.0.0.2") {
 		t.Errorf("last change is %v of %v", last.Kind, last.Lease.Addr)

@@ -61,7 +61,7 @@ func (m *Manager) followHistory(ctx context.Context, log *slog.Logger, name stri
 func (m *Manager) writeHistory(ctx context.Context, name string, leases *lease.Table) error {
 	feed := leases.Subscribe()
 	defer feed.Close()
-	if err := m.journal.Reconcile(ctx, name, leases.Leases()); err != nil {
+	if err := m.reconcileHistory(ctx, name, leases); err != nil {
 		return err
 	}
 	for {
@@ -69,9 +69,35 @@ func (m *Manager) writeHistory(ctx context.Context, name string, leases *lease.T
 		if err != nil {
 			return err
 		}
-		if err := m.journal.Note(ctx, name, changes); err != nil {
+		if err := m.journal.Note(ctx, name, changes, clonesAmong(leases, changes)); err != nil {
 			return err
 		}
+	}
+}
+
+// reconcileHistory writes down all leases of a network.
+func (m *Manager) reconcileHistory(ctx context.Context, name string, table *lease.Table) error {
+	leases, clones := table.Leases(), make(journal.Clones)
+	for _, l := range leases {
+		clones.Add(l, firstOf(table))
+	}
+	return m.journal.Reconcile(ctx, name, leases, clones)
+}
+
+// clonesAmong returns whose clones the clients of changes are.
+func clonesAmong(table *lease.Table, changes []lease.Change) journal.Clones {
+	clones := make(journal.Clones)
+	for _, c := range changes {
+		clones.Add(c.Lease, firstOf(table))
+	}
+	return clones
+}
+
+// firstOf returns what finds who had a clone's identifier first.
+func firstOf(table *lease.Table) func(lease.Client) (lease.Lease, bool) {
+	return func(c lease.Client) (lease.Lease, bool) {
+		l, _, ok := table.Rival(c, time.Now())
+		return l, ok
 	}
 }
 

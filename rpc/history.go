@@ -61,7 +61,7 @@ func historyFilter(args wire.HistoryArgs) (journal.Filter, error) {
 func wireRecord(r journal.Record) wire.HistoryRecord {
 	return wire.HistoryRecord{
 		Addr: r.Addr.String(), MAC: r.MAC.String(), ClientID: hexColons(r.ClientID), Hostname: r.Hostname,
-		From: sinceEpoch(r.From), Until: sinceEpoch(r.Until), End: r.End.String(),
+		From: sinceEpoch(r.From), Until: sinceEpoch(r.Until), End: r.End.String(), CloneOf: r.CloneOf.String(),
 	}
 }
 

@@ -25,6 +25,8 @@ type Clients struct {
 	// Retry is how long a client waits for a reply before it asks again. With
 	// MaxRetry it waits twice as long each time, up to that.
 	Retry, MaxRetry time.Duration
+	// Named has each client send a host name, made of its MAC.
+	Named bool
 
 	conn *packet.Conn
 	mu   sync.Mutex // guards waiting
@@ -162,6 +164,9 @@ func (c *Clients) Ask(ctx context.Context, mac net.HardwareAddr, bootp []byte, f
 // ask sends a message until it is answered, the context ends, or it was sent
 // tries times (0: no end).
 func (c *Clients) ask(ctx context.Context, mac net.HardwareAddr, m message, tries int) (Reply, error) {
+	if c.Named {
+		m.name = fmt.Sprintf("guest-%x", []byte(mac))
+	}
 	return c.exchange(ctx, mac, m.frame(mac), tries, func(r Reply) bool {
 		return r.XID == m.xid && (r.Kind == Offer) == (m.kind == discover)
 	})
@@ -237,6 +242,7 @@ type message struct {
 	xid          uint32
 	own          netip.Addr // ciaddr
 	want, server netip.Addr // options 50 and 54
+	name         string     // option 12
 }
 
 var broadcast = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -269,6 +275,9 @@ func (m message) frame(mac net.HardwareAddr) []byte {
 	}
 	if m.server.IsValid() {
 		f = append(append(f, 54, 4), m.server.AsSlice()...)
+	}
+	if m.name != "" {
+		f = append(append(f, 12, byte(len(m.name))), m.name...)
 	}
 	f = append(f, 55, 4, 1, 3, 6, 15, 255)
 	for len(f) < headers+300 { // BOOTP's least size

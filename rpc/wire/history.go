@@ -35,4 +35,5 @@ type HistoryRecord struct {
 	Hostname    string
 	From, Until int64
 	End         string // held, released, expired, replaced or lost
+	CloneOf     string // MAC of who went by ClientID before, "" if nobody did
 }
