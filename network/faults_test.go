@@ -426,3 +426,26 @@ func TestChangedRulesArePutBack(t *testing.T) {
 		t.Errorf("networks (-want +got):\n%s", diff)
 	}
 }
+
+// What was refused because it could not be written is not written later either,
+// beside what a port was promised.
+func TestDefinitionThatCouldNotBeWrittenIsForgotten(t *testing.T) {
+	f := newFaultySite(t)
+	ref := f.mustStart(liveDoc(richBody))
+	repair := f.unwritable("run")
+	_, err := f.DefineLive(t.Context(), []byte(liveDoc(otherBody)), false)
+	repair()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if _, _, err := f.CreatePort(ref.UUID, floorPort(1, 300), PortOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(f.dir, "run", "n.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "rich.test") || strings.Contains(string(text), "other.test") {
+		t.Errorf("the active definition is\n%s", text)
+	}
+}

@@ -124,7 +124,7 @@ func (m *Manager) saveBoth(e *entry, live, config *xmlnet.Network) error {
 		}
 	}
 	if live != e.live {
-		if err := e.ports.store(live); err != nil {
+		if err := e.ports.store(live, e.live); err != nil {
 			if config != e.config {
 				err = errors.Join(err, m.restoreDefinition(config.Name, e.config))
 			}

@@ -148,12 +148,16 @@ func (p *ports) flush(id xmlnet.UUID) error {
 }
 
 // store makes n the active definition on disk, beside what the ports were
-// promised.
-func (p *ports) store(n *xmlnet.Network) error {
+// promised. When that fails it is live that is written later.
+func (p *ports) store(n, live *xmlnet.Network) error {
 	p.files.Lock()
 	defer p.files.Unlock()
 	p.stored = n
-	return p.save()
+	err := p.save()
+	if err != nil {
+		p.stored = live
+	}
+	return err
 }
 
 // storeFloors writes what the ports were promised.

@@ -44,7 +44,7 @@ func (m *Manager) replan(ctx context.Context, e *entry, n *xmlnet.Network, p *pl
 	if err != nil {
 		return err
 	}
-	if err := e.ports.store(n); err != nil {
+	if err := e.ports.store(n, e.live); err != nil {
 		return err
 	}
 	before := e.kept
@@ -96,7 +96,7 @@ func (m *Manager) putBack(ctx context.Context, e *entry, p *plan.Plan) error {
 		m.applyFloors(ctx, e.plan, e.ports),
 		m.changeZone(ctx, p, e.plan),
 		m.changeRegistration(ctx, e, p, e.plan),
-		e.ports.store(e.live))
+		e.ports.store(e.live, e.live))
 	e.services.greet(e.plan)
 	return err
 }

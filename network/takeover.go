@@ -58,7 +58,7 @@ func (m *Manager) endTakeOver(ctx context.Context) {
 		if err := virtnetworkd.RemoveRules(ctx, m.cfg.Dir.Run, e.live.Name); err != nil {
 			m.log.Warn("some rules of libvirt's were not removed", "network", e.live.Name, "err", err)
 		}
-		if err := e.ports.store(e.live); err != nil {
+		if err := e.ports.store(e.live, e.live); err != nil {
 			m.log.Error("store what is active", "network", e.live.Name, "err", err)
 		}
 	}
