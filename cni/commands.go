@@ -31,7 +31,7 @@ func (p *plugin) add(ctx context.Context) (any, error) {
 	if err := d.call(ctx, wire.OwnPortAttach, args, &got); err != nil {
 		return nil, err
 	}
-	if got.Flags&wire.AttachedBefore != 0 && (got.Netns != p.netns || got.GuestLink != p.link) {
+	if got.Flags&wire.AttachedBefore != 0 && (got.Netns != p.netns || p.lacks(ctx, got)) {
 		// Of another life of the container, which was not deleted.
 		if err := d.detach(ctx, got); err != nil {
 			return nil, err
@@ -41,6 +41,18 @@ func (p *plugin) add(ctx context.Context) (any, error) {
 		}
 	}
 	return makeResult(p.conf.Version, p.netns, got), nil
+}
+
+// lacks tells that the container's namespace does not have the link that was
+// attached before: the namespace is another one in the same place.
+func (p *plugin) lacks(ctx context.Context, attached wire.AttachedPort) bool {
+	ns, err := bridge.OpenNamespace(p.netns)
+	if err != nil {
+		return false // who may not look has to believe the daemon
+	}
+	defer ns.Close()
+	link, err := bridge.ObserveGuest(ctx, ns, p.link)
+	return errors.Is(err, bridge.ErrLinkNotFound) || err == nil && link.MAC.String() != attached.MAC
 }
 
 // request is what ADD asks the daemon for.

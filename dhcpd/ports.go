@@ -42,7 +42,7 @@ const (
 // leave every port unknown.
 func openPorts(bridge int) *ports {
 	p := &ports{bridge: bridge, known: make(map[[6]byte]foundPort)}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	}
@@ -103,10 +103,10 @@ func (p *ports) find(mac net.HardwareAddr) int {
 // ask reads one entry of the forwarding table, as `bridge fdb get` does (Linux
 // 5.0). The kernel has answered when it has taken the question.
 func (p *ports) ask(mac net.HardwareAddr, vlan uint16) (port int, err error) {
-	if err := unix.Sendto(p.fd, p.question(mac, vlan), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if _, err := unix.Write(p.fd, p.question(mac, vlan)); err != nil {
 		return 0, err
 	}
-	n, _, err := unix.Recvfrom(p.fd, p.buf[:], unix.MSG_DONTWAIT)
+	n, err := unix.Read(p.fd, p.buf[:])
 	if err != nil {
 		return 0, err
 	}

@@ -39,6 +39,8 @@ const (
 	minReply4     = 300 // what BOOTP clients expect
 	bootpOptions  = 64 - len(magicCookie)
 	maxOptionSize = 255
+	// usualOptions is enough for what most replies have.
+	usualOptions = 96
 
 	chaddrSize, snameSize, fileSize = 16, 64, 128
 
@@ -60,6 +62,7 @@ func newReply4(kind dhcpv4.MessageType, r *request4) *reply4 {
 		p.options.room = bootpOptions - 1
 		return p
 	}
+	p.options.b = make([]byte, 0, usualOptions)
 	p.options.room = r.maxSize - headerSize4 - 1
 	if n := len(r.agentInfo); n > 0 && n <= maxOptionSize {
 		p.options.room -= 2 + n

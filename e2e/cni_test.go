@@ -165,6 +165,18 @@ func TestDeletedContainersAreForgottenWhateverRuns(t *testing.T) {
 	if res := r.in(t, "kept", "ping", "-c", "1", "-W", "5", "192.168.122.1"); res.Code != 0 {
 		t.Errorf("gc took away a container that is there: %v", res)
 	}
+	// As after a crash of the runtime: another namespace is where the first was,
+	// which something in it keeps.
+	keeper := r.Start(t, "ip", "netns", "exec", "kept", "sleep", "600")
+	lab.Eventually(t, 20*time.Second, "the old namespace is kept", func() bool {
+		return strings.TrimSpace(r.Script(t, "ip netns pids kept")) != ""
+	})
+	r.Script(t, "ip netns del kept; ip netns add kept")
+	r.must(t, "add", "kept")
+	if res := r.in(t, "kept", "ping", "-c", "1", "-W", "5", "192.168.122.1"); res.Code != 0 {
+		t.Errorf("a new container in an old one's place has no link: %v", res)
+	}
+	keeper.Kill(t)
 	if err := daemon.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,14 @@ func TestLibvirtdShowsOurNetworksAndFollowsThem(t *testing.T) {
 	lab.Eventually(t, 10*time.Second, "stopping the facade stops the network", func() bool { return !s.HasLink("virbr0") })
 	s.Virsh(t, "net-undefine", "default")
 	s.facade(t, "default", "inactive")
+	// As virt-manager renames: the UUID and the mark stay.
+	s.Script(t, `virsh net-dumpxml --inactive default | sed 's,<name>default,<name>other,' >/run/other.xml
+		virsh net-undefine default; virsh net-define /run/other.xml`)
+	s.facade(t, "other", "absent")
+	s.facade(t, "default", "inactive")
+	if out := s.ctl(t, "net-list", "--all", "--name"); strings.TrimSpace(out) != "default" {
+		t.Errorf("after a facade was renamed the networks are\n%s", out)
+	}
 	s.ctl(t, "net-undefine", "default")
 	s.facade(t, "default", "absent")
 }

@@ -122,9 +122,9 @@ var verbs = []string{
 
 	// Events.
 	"v net-event --list", "v net-event", "v net-event --event nonsense", "v net-event --event lifecycle --timeout 1", "v net-event --event metadata-change --timeout 1 --network lab",
-	`v net-event --event lifecycle --loop --timeout 4 >/run/said & sleep 1; v net-define /run/ev.xml; v net-start ev; v net-define /run/ev.xml; v net-destroy ev; v net-start ev; v net-undefine ev; v net-destroy ev; v net-create /run/ev.xml; v net-destroy ev; wait; cat /run/said`,
-	`v net-event --event metadata-change --loop --timeout 3 >/run/said & sleep 1; v net-desc lab --live x; v net-desc lab --config --title y; v net-metadata lab http://example.org/l --key l --set '<m/>'; v net-metadata lab http://example.org/l --remove; wait; cat /run/said`,
-	`v net-event --event lifecycle --network lab --loop --timeout 3 >/run/said & sleep 1; v net-create /run/ev.xml; v net-destroy ev; v net-update lab add dns-txt '<txt name="e" value="b"/>'; v net-autostart lab; wait; cat /run/said`,
+	`v net-event --event lifecycle --loop --timeout 12 >/run/said & sleep 2; v net-define /run/ev.xml; v net-start ev; v net-define /run/ev.xml; v net-destroy ev; v net-start ev; v net-undefine ev; v net-destroy ev; v net-create /run/ev.xml; v net-destroy ev; wait; cat /run/said`,
+	`v net-event --event metadata-change --loop --timeout 8 >/run/said & sleep 2; v net-desc lab --live x; v net-desc lab --config --title y; v net-metadata lab http://example.org/l --key l --set '<m/>'; v net-metadata lab http://example.org/l --remove; wait; cat /run/said`,
+	`v net-event --event lifecycle --network lab --loop --timeout 8 >/run/said & sleep 2; v net-create /run/ev.xml; v net-destroy ev; v net-update lab add dns-txt '<txt name="e" value="b"/>'; v net-autostart lab; wait; cat /run/said`,
 
 	// Ends.
 	"v net-undefine lab", "v net-info lab", "v net-list", "v net-autostart lab", "v net-undefine lab", "v net-list --transient", "v net-dumpxml lab --inactive", "v net-desc lab --config", "v net-desc lab --config x", "v net-update lab add dns-txt '<txt name=\"f\" value=\"b\"/>' --config",

@@ -25,7 +25,7 @@ import (
 // last time took so long that it would need more than 1/statusShare of a CPU.
 const (
 	statusDelay = 20 * time.Millisecond
-	statusShare = 20
+	statusShare = 50
 )
 
 // StatusFile keeps libvirt's lease file of one bridge, BR.status, which
@@ -137,31 +137,45 @@ func removeIfThere(path string) error {
 func appendStatus(b []byte, l *Lease) []byte {
 	b = append(b, "  {\n"...)
 	if l.Addr.Is6() {
-		b = appendField(b, "iaid", strconv.FormatUint(uint64(l.IAID), 10))
+		b = append(b, `    "iaid": "`...)
+		b = strconv.AppendUint(b, uint64(l.IAID), 10)
+		b = append(b, "\",\n"...)
 	}
-	b = appendField(b, "ip-address", l.Addr.String())
-	b = appendField(b, "mac-address", colonHex(l.MAC))
-	b = appendField(b, "hostname", l.Hostname)
-	b = appendField(b, "client-id", colonHex(l.ClientID))
+	b = append(b, `    "ip-address": "`...)
+	b = l.Addr.AppendTo(b)
+	b = append(b, "\",\n"...)
+	b = appendHexField(b, "mac-address", l.MAC)
+	if l.Hostname != "" {
+		quoted, _ := json.Marshal(l.Hostname) // a string cannot fail
+		b = append(b, `    "hostname": `...)
+		b = append(b, quoted...)
+		b = append(b, ",\n"...)
+	}
+	b = appendHexField(b, "client-id", l.ClientID)
 	if l.Addr.Is6() {
-		b = appendField(b, "server-duid", colonHex(l.ServerDUID))
+		b = appendHexField(b, "server-duid", l.ServerDUID)
 	}
 	b = append(b, `    "expiry-time": `...)
 	b = strconv.AppendInt(b, epoch(l.Expiry), 10)
 	return append(b, "\n  }"...)
 }
 
-// appendField appends a string field and its comma, unless it is empty.
-func appendField(b []byte, key, value string) []byte {
-	if value == "" {
+// appendHexField appends a field of bytes as 01:ab:ff and its comma, unless it
+// is empty.
+func appendHexField(b []byte, key string, value []byte) []byte {
+	if len(value) == 0 {
 		return b
 	}
-	quoted, _ := json.Marshal(value) // a string cannot fail
 	b = append(b, "    \""...)
 	b = append(b, key...)
-	b = append(b, "\": "...)
-	b = append(b, quoted...)
-	return append(b, ",\n"...)
+	b = append(b, "\": \""...)
+	for i := range value {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = hex.AppendEncode(b, value[i:i+1])
+	}
+	return append(b, "\",\n"...)
 }
 
 // epoch is t in seconds since 1970, rounded up; 0 for the zero time, which is
@@ -171,21 +185,6 @@ func epoch(t time.Time) int64 {
 		return 0
 	}
 	return t.Add(time.Second - 1).Unix()
-}
-
-// colonHex formats bytes as 01:ab:ff.
-func colonHex(v []byte) string {
-	if len(v) == 0 {
-		return ""
-	}
-	b := make([]byte, 0, 3*len(v))
-	for i, c := range v {
-		if i > 0 {
-			b = append(b, ':')
-		}
-		b = hex.AppendEncode(b, []byte{c})
-	}
-	return string(b)
 }
 
 // statusEntry is an element of the status file.
@@ -253,7 +252,7 @@ func (e statusEntry) lease() (Lease, bool) {
 	return l, true
 }
 
-// parseColonHex is colonHex's inverse; nil if s is not such.
+// parseColonHex reads bytes as appendHexField writes them; nil if s is not such.
 func parseColonHex(s string) []byte {
 	v, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
 	if err != nil || len(v) == 0 {

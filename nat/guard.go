@@ -122,9 +122,12 @@ func (p GuardedPort) part(earlier *table) guardPart {
 	return guardPart{p, p.chains()}
 }
 
+// ErrPortName says that a port cannot be guarded under the name that it has.
+var ErrPortName = errors.New("the link's name cannot name a chain")
+
 func (p GuardedPort) check() error {
 	if !validID(strings.ReplaceAll(p.Link, ".", "_")) { // less than a link's name may be
-		return errors.New("the link's name cannot name a chain")
+		return ErrPortName
 	}
 	if err := checkLink("port", p.Link); err != nil {
 		return err

@@ -138,8 +138,13 @@ cat /sys/class/net/virbr7/bridge/stp_state /sys/class/net/virbr7/bridge/forward_
 	kernel = sortedLines(kernel, "virbr7    inet")
 	all := strings.Join([]string{live, config, p.String(), kernel, heard}, "\n----\n")
 	all = regexp.MustCompile(`(?m)^fe80::/64 dev .*\n`).ReplaceAllString(all, "") // in the order of links coming up
+	all = withdrawn.ReplaceAllString(all, "")
 	return strings.NewReplacer(s.dir, "", " tentative", "", " dadfailed", "").Replace(all)
 }
+
+// withdrawn is how rdisc6 prints what was advertised before a change and is
+// taken back: a network that was started so has nothing to take back.
+var withdrawn = regexp.MustCompile(`(?m)^ Prefix .*\n  On-link .*\n  Autonomous .*\n  Valid time .*: +0 .*\n  Pref\. time .*: +0 .*\n|^ (?:Recursive DNS server|DNS search list) .*\n  DNS .* lifetime *: +0 .*\n`)
 
 // sortedLines sorts the lines of text with a word in them, where they are.
 func sortedLines(text, word string) string {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/vnetmgr/vnetmgr/bridge"
+	"github.com/vnetmgr/vnetmgr/nat"
 	"github.com/vnetmgr/vnetmgr/plan"
 	"github.com/vnetmgr/vnetmgr/port"
 	"github.com/vnetmgr/vnetmgr/xmlnet"
@@ -90,6 +91,7 @@ func (m *Manager) complyWith(ctx context.Context, e *entry, req AttachRequest, n
 		func() error { return m.chooseAddr(e, a, req) },
 		func() error { return m.checkAddr6(e, a) },
 		func() error { return m.checkName(e, a, req) },
+		func() error { return checkPortGroup(e.live, a.Group) },
 	} {
 		if err := decide(); err != nil {
 			return nil, err
@@ -107,7 +109,7 @@ func (m *Manager) chooseMAC(e *entry, a *port.Attachment) error {
 	}
 	if a.MAC != nil {
 		switch {
-		case len(a.MAC) != 6 || a.MAC[0]&1 != 0:
+		case len(a.MAC) != 6 || a.MAC[0]&1 != 0 || slices.Equal(a.MAC, make(net.HardwareAddr, 6)):
 			return &Error{Kind: ErrInvalidMAC, Text: a.MAC.String()}
 		case taken(a.MAC):
 			return invalid("a port of network '%s' has the MAC address %s already", e.live.Name, a.MAC)
@@ -138,6 +140,9 @@ func (m *Manager) chooseLink(ctx context.Context, a *port.Attachment, req Attach
 	if slices.ContainsFunc(have.Links, func(l bridge.Link) bool { return l.Name == a.Link }) {
 		return invalid("there is a link '%s' already; a tap that is there is attached with --existing", a.Link)
 	}
+	if other := m.attachedNow().find(func(o *port.Attachment) bool { return o.Link == a.Link }); other != nil {
+		return invalid("there is a link '%s' attached already, though it is away", a.Link)
+	}
 	if ns != nil {
 		id := ns.ID()
 		a.Netns = &port.Netns{Path: ns.path, Name: ns.name, Link: guestLinkName(req), Dev: id.Dev, Inode: id.Inode}
@@ -149,6 +154,15 @@ func (m *Manager) chooseLink(ctx context.Context, a *port.Attachment, req Attach
 	a.Tap = &port.Tap{User: req.User, Group: req.Group, MultiQueue: req.MultiQueue, VNetHdr: req.VNetHdr}
 	if req.User == nil && req.Group == nil {
 		a.Tap.User = new(req.Caller) // a tap of nobody is open to all
+	}
+	return nil
+}
+
+// checkPortGroup refuses a name that no portgroup has: limits that are asked for
+// by it would be none.
+func checkPortGroup(n *xmlnet.Network, name string) error {
+	if name != "" && n.PortGroup(name) == nil {
+		return invalidArg("network '%s' has no portgroup '%.80s'", n.Name, name)
 	}
 	return nil
 }
@@ -245,7 +259,7 @@ func (m *Manager) attach(ctx context.Context, e *entry, a *port.Attachment, ns *
 	for _, step := range []func() error{
 		func() error { return m.cfg.Dir.SaveAttachment(a) },
 		func() error { m.setAttached(a.UUID, a); return m.replanAttached(e) },
-		func() error { return m.keepAddrs(e, a) },
+		func() error { return m.keepAddrs(e, e.live, a) },
 		func() error { return m.applyGuards(ctx) },
 		func() error { return m.host.MakePort(ctx, link) },
 		func() error { return m.writeResolvConf(e.live, a) },
@@ -262,6 +276,8 @@ func attachError(err error) error {
 	switch {
 	case errors.Is(err, bridge.ErrLinkExists):
 		return &Error{Kind: ErrOperationInvalid, Text: err.Error()}
+	case errors.Is(err, nat.ErrPortName):
+		return &Error{Kind: ErrInvalidArg, Text: err.Error()}
 	case errors.Is(err, bridge.ErrNotInKernel):
 		return &Error{Kind: ErrUnsupported, Text: err.Error()}
 	}

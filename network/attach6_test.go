@@ -12,6 +12,15 @@ const attachSixDoc = `<network><name>n</name><forward mode='route'/><bridge name
 <ip address='192.168.77.1' netmask='255.255.255.0'><dhcp><range start='192.168.77.2' end='192.168.77.4'/></dhcp></ip>
 <ip family='ipv6' address='fd00:77::1' prefix='64'><dhcp><range start='fd00:77::100' end='fd00:77::1ff'/></dhcp></ip></network>`
 
+func TestAddressOfEveryRouterIsNoGuests(t *testing.T) {
+	s := newSite(t)
+	id := s.mustStart(attachSixDoc).UUID
+	_, err := s.Attach(t.Context(), id, AttachRequest{Addr6: netip.MustParseAddr("fd00:77::")})
+	if err == nil || !strings.Contains(err.Error(), "fd00:77:: is that of every router") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAttachedNamespaceHasBothFamilies(t *testing.T) {
 	s := newSite(t)
 	id := s.mustStart(attachSixDoc).UUID

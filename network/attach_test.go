@@ -182,6 +182,7 @@ func TestRefusedAttachmentsLeaveNothing(t *testing.T) {
 	}{
 		{"a MAC address that is taken", AttachRequest{MAC: mustMAC("52:54:00:00:00:01")}, "has the MAC address 52:54:00:00:00:01 already"},
 		{"a group's MAC address", AttachRequest{MAC: mustMAC("01:00:5e:00:00:01")}, "01:00:5e:00:00:01"},
+		{"a MAC address that is none", AttachRequest{MAC: mustMAC("00:00:00:00:00:00")}, "00:00:00:00:00:00"},
 		{"an address that is taken", AttachRequest{Addr: addr("192.168.77.50")}, "192.168.77.50 is of the link 'fc0'"},
 		{"a reserved address", AttachRequest{Addr: addr("192.168.77.99")}, "192.168.77.99 is reserved for 52:54:00:00:00:99"},
 		{"an address of elsewhere", AttachRequest{Addr: addr("10.0.0.1")}, "10.0.0.1 is in no subnet"},
@@ -191,12 +192,16 @@ func TestRefusedAttachmentsLeaveNothing(t *testing.T) {
 		{"a name that is none", AttachRequest{Name: "a.b"}, "'a.b' is not a host name"},
 		{"a link that is there", AttachRequest{Link: "eth7"}, "there is a link 'eth7' already"},
 		{"a link's name that is none", AttachRequest{Link: "a/b"}, "cannot be a link's name"},
+		{"a link's name that no rules can have", AttachRequest{Link: "a@b", MACRule: true}, "cannot name a chain"},
+		{"a portgroup that is not there", AttachRequest{PortGroup: "fast"}, "network 'n' has no portgroup 'fast'"},
 		{"a link that is no tap", AttachRequest{Link: "eth7", Existing: true}, "'eth7' is not a tap"},
 		{"a tun", AttachRequest{Link: "tun7", Existing: true}, "'tun7' is not a tap"},
 		{"a tap that is not there", AttachRequest{Link: "tap9", Existing: true}, "there is no tap 'tap9'"},
 		{"another user's tap", AttachRequest{Caller: 7, Link: "theirs", Existing: true}, "is not of user 7"},
 		{"a namespace that is not there", AttachRequest{Netns: "nowhere"}, "there is no network namespace '/run/netns/nowhere'"},
 		{"a file", AttachRequest{Netns: "/etc/passwd"}, "is not a network namespace"},
+		{"a file in a file", AttachRequest{Netns: "/etc/passwd/ns"}, "there is no network namespace"},
+		{"a path that is too long", AttachRequest{Netns: "/" + strings.Repeat("x", 300)}, "there is no network namespace"},
 		{"a process that is not there", AttachRequest{Netns: "99999999"}, "there is no process 99999999"},
 		{"a portgroup's promise that cannot be kept", AttachRequest{Bandwidth: &xmlnet.Bandwidth{Inbound: &xmlnet.Rate{Average: 1, Floor: 1}}}, "network 'n' has no inbound QoS set"},
 	}
@@ -406,4 +411,22 @@ func TestReleasedAddressStaysTheLinks(t *testing.T) {
 	s.wait("the lease is back", func() bool {
 		return cmp.Equal([]string{a.Addr.String() + " " + a.MAC.String() + " web"}, s.leased(id))
 	})
+}
+
+func TestAddressOfASubnetThatIsNoMoreIsNotKept(t *testing.T) {
+	s := newSite(t)
+	id := s.mustStart(attachDoc).UUID
+	a := s.mustAttach(id, AttachRequest{Link: "fc0", Name: "web", MACRule: true})
+	s.mustDefine(strings.Replace(strings.ReplaceAll(attachDoc, "192.168.77.", "192.168.78."), "<name>n</name>", "<name>n</name><uuid>"+id.String()+"</uuid>", 1))
+	for _, change := range []func(context.Context, xmlnet.UUID) error{s.Destroy, s.Start} {
+		if err := change(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.leased(id); len(got) != 0 {
+		t.Errorf("leases %q", got)
+	}
+	if got := s.ns.Run(t, "nft list table bridge vnetmgr; dig +short @192.168.78.1 web.lan"); strings.Contains(got, a.Addr.String()) {
+		t.Errorf("%s is known still:\n%s", a.Addr, got)
+	}
 }

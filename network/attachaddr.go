@@ -60,6 +60,8 @@ func (m *Manager) checkAddr(e *entry, a *port.Attachment, addr netip.Addr) error
 		return invalidArg("address %s is the host's on network '%s'", addr, n.Name)
 	case addr.Is4() && ours.Bits() < 31 && (addr == ours.Masked().Addr() || addr == broadcast(ours)):
 		return invalidArg("address %s is that of the whole subnet %s", addr, ours.Masked())
+	case addr.Is6() && ours.Bits() < 127 && addr == ours.Masked().Addr():
+		return invalidArg("address %s is that of every router in %s", addr, ours.Masked()) // RFC 4291 §2.6.1
 	}
 	if other := m.attachedNow().find(func(o *port.Attachment) bool {
 		return o.Network == n.UUID && (o.Addr == addr || o.Addr6 == addr)
@@ -122,9 +124,18 @@ func (m *Manager) nameFree(e *entry, a *port.Attachment) error {
 }
 
 // keepAddrs has the address of a be its lease's, for ever, so that everybody
-// sees it as taken. If its guest asked for it by DHCP, that lease is left.
-func (m *Manager) keepAddrs(e *entry, a *port.Attachment) error {
-	for _, l := range attachedLeases(a) {
+// sees it as taken. If its guest asked for it by DHCP, that lease is left. What
+// is in no subnet of n, as the network is now, is not kept.
+func (m *Manager) keepAddrs(e *entry, n *xmlnet.Network, a *port.Attachment) error {
+	on := plan.AttachedOn(n, a)
+	for _, addr := range []netip.Addr{a.Addr, a.Addr6} {
+		if addr != on.Addr && addr != on.Addr6 {
+			if err := e.release(a, addr); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range attachedLeases(&on) {
 		have, held := e.leases.Lookup(l.Addr)
 		if held && slices.Equal(have.MAC, a.MAC) {
 			continue
@@ -159,20 +170,23 @@ func attachedLeases(a *port.Attachment) []lease.Lease {
 	return all
 }
 
-// releaseAddrs ends the leases of a, and waits until they are seen to be ended.
+// releaseAddrs ends the leases of a.
 func (m *Manager) releaseAddrs(e *entry, a *port.Attachment) error {
-	var errs []error
-	for _, addr := range []netip.Addr{a.Addr, a.Addr6} {
-		l, held := e.leases.Lookup(addr)
-		if !addr.IsValid() || !held || !slices.Equal(l.MAC, a.MAC) {
-			continue
-		}
-		done := make(chan error, 1)
-		if e.leases.Release(addr, func(err error) { done <- err }) {
-			errs = append(errs, <-done)
-		}
+	return errors.Join(e.release(a, a.Addr), e.release(a, a.Addr6))
+}
+
+// release ends the lease of an address if it is a's, and waits until it is seen
+// to be ended.
+func (e *entry) release(a *port.Attachment, addr netip.Addr) error {
+	l, held := e.leases.Lookup(addr)
+	if !addr.IsValid() || !held || !slices.Equal(l.MAC, a.MAC) {
+		return nil
 	}
-	return errors.Join(errs...)
+	done := make(chan error, 1)
+	if e.leases.Release(addr, func(err error) { done <- err }) {
+		return <-done
+	}
+	return nil
 }
 
 // attachedAt finds what is attached to a network with an address.

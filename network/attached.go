@@ -47,9 +47,6 @@ func (m *Manager) Attached(id xmlnet.UUID) ([]Attached, error) {
 	for _, g := range m.guestsOn(a.n) {
 		links[g.MAC.String()] = g.Link
 	}
-	for _, one := range m.attachedNow().of(a.n.UUID) {
-		links[one.MAC.String()] = one.Link
-	}
 	for _, l := range m.attachedNow().of(a.n.UUID) {
 		links[l.MAC.String()] = l.Link
 	}

@@ -124,7 +124,7 @@ func (m *Manager) makePlan(n *xmlnet.Network, have bridge.Host) (*plan.Plan, err
 	}
 	var all []port.Attachment
 	for _, a := range m.attachedNow().of(n.UUID) {
-		all = append(all, *a)
+		all = append(all, plan.AttachedOn(n, a))
 	}
 	p.AddAttached(all)
 	return p, nil

@@ -55,7 +55,8 @@ func (m *Manager) openNetns(req AttachRequest) (*netns, error) {
 func (n *netns) open(caller uint32, ofCaller bool) (err error) {
 	if n.Namespace, err = bridge.OpenNamespace(n.path); err != nil {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.ELOOP),
+			errors.Is(err, unix.EINVAL): // a zero byte
 			return invalidArg("there is no network namespace '%.200s'", n.path)
 		case errors.Is(err, bridge.ErrNoNamespace):
 			return invalidArg("'%.200s' is not a network namespace", n.path)
@@ -114,39 +115,69 @@ func (m *Manager) resolvConf(a *port.Attachment) string {
 }
 
 // writeResolvConf names the network's resolver in the namespace. A file that
-// somebody else wrote stays.
+// somebody else wrote stays, and that of another link in the namespace.
 func (m *Manager) writeResolvConf(n *xmlnet.Network, a *port.Attachment) error {
 	path := m.resolvConf(a)
-	ours := plan.Subnet(n, a.Addr)
-	if path == "" || !ours.IsValid() || n.DNS.Enable == xmlnet.No {
+	if path == "" {
 		return nil
 	}
-	if have, err := os.ReadFile(path); err == nil && !bytes.HasPrefix(have, []byte(resolvMark)) {
+	if have, err := os.ReadFile(path); err == nil && (!isResolvConf(have) || len(m.sharing(path, a)) > 0) {
 		return nil
+	}
+	_, err := nameResolver(path, n, a)
+	return err
+}
+
+func isResolvConf(text []byte) bool { return bytes.HasPrefix(text, []byte(resolvMark)) }
+
+// sharing are the links beside a whose resolver the file at path could name.
+func (m *Manager) sharing(path string, a *port.Attachment) (others []*port.Attachment) {
+	for _, o := range m.attachedNow() {
+		if o.UUID != a.UUID && m.resolvConf(o) == path {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
+// nameResolver writes the file at path, if n has a resolver for a.
+func nameResolver(path string, n *xmlnet.Network, a *port.Attachment) (written bool, err error) {
+	ours := plan.Subnet(n, a.Addr)
+	if !ours.IsValid() || n.DNS.Enable == xmlnet.No {
+		return false, nil
 	}
 	text := resolvMark
 	if n.Domain.Name != "" {
 		text += "search " + n.Domain.Name + "\n"
 	}
 	text += "nameserver " + ours.Addr().String() + "\n"
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("name the resolver in the namespace: %w", err)
+	err = os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o644)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("name the resolver in the namespace: %w", err)
+	if err != nil {
+		return false, fmt.Errorf("name the resolver in the namespace: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
-// removeResolvConf removes what writeResolvConf wrote.
+// removeResolvConf removes what writeResolvConf wrote, or has it name the
+// resolver of another link in the namespace; m.change is held.
 func (m *Manager) removeResolvConf(a *port.Attachment) error {
 	path := m.resolvConf(a)
 	if path == "" {
 		return nil
 	}
 	have, err := os.ReadFile(path)
-	if err != nil || !bytes.HasPrefix(have, []byte(resolvMark)) {
+	if err != nil || !isResolvConf(have) {
 		return nil
+	}
+	for _, o := range m.sharing(path, a) {
+		if e := m.byID[o.Network]; e != nil {
+			if written, err := nameResolver(path, e.current(), o); written || err != nil {
+				return err
+			}
+		}
 	}
 	if err := os.Remove(path); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (m *Manager) reattachOne(ctx context.Context, e *entry, a *port.Attachment)
 			return err
 		}
 	}
-	if err := m.keepAddrs(e, a); err != nil {
+	if err := m.keepAddrs(e, e.live, a); err != nil {
 		m.log.Error("keep the address of an attached link", "network", e.live.Name, "link", a.Link, "err", err)
 	}
 	err = m.host.ApplyPort(ctx, plan.PortLink(e.live, a, got))
@@ -99,13 +99,13 @@ func (m *Manager) followAttached(ctx context.Context, log *slog.Logger, e *entry
 				continue
 			}
 			m.mu.RLock()
-			id := e.ref().UUID
+			n := e.current()
 			m.mu.RUnlock()
-			a := m.attachedAt(id, c.Lease.Addr)
+			a := m.attachedAt(n.UUID, c.Lease.Addr)
 			if a == nil {
 				continue
 			}
-			if err := m.keepAddrs(e, a); err != nil && ctx.Err() == nil {
+			if err := m.keepAddrs(e, n, a); err != nil && ctx.Err() == nil {
 				log.Warn("keep the address of an attached link", "link", a.Link, "err", err)
 			}
 		}

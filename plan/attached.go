@@ -29,6 +29,18 @@ func (p *Plan) AddAttached(all []port.Attachment) {
 	}
 }
 
+// AttachedOn is a as it is on n: without the addresses of subnets that n had
+// when it was attached, and has no more.
+func AttachedOn(n *xmlnet.Network, a *port.Attachment) port.Attachment {
+	on := *a
+	for _, addr := range []*netip.Addr{&on.Addr, &on.Addr6} {
+		if !Subnet(n, *addr).IsValid() {
+			*addr = netip.Addr{}
+		}
+	}
+	return on
+}
+
 // PortLink is what the host should have for a; got is its port on n.
 func PortLink(n *xmlnet.Network, a *port.Attachment, got *port.Port) bridge.PortLink {
 	l := bridge.PortLink{
@@ -89,7 +101,7 @@ func Subnet(n *xmlnet.Network, addr netip.Addr) netip.Prefix {
 // nobody knows is not checked.
 func GuardPort(n *xmlnet.Network, a *port.Attachment) nat.GuardedPort {
 	g := nat.GuardedPort{Link: a.Link, MAC: a.MAC}
-	if a.Addr.IsValid() {
+	if on := AttachedOn(n, a); on.Addr.IsValid() {
 		g.Addrs = append(g.Addrs, netip.PrefixFrom(a.Addr, 32))
 	}
 	if a.Addr6.IsValid() {

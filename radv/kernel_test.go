@@ -227,6 +227,34 @@ func TestNewConfigurationReachesGuests(t *testing.T) {
 	})
 }
 
+// A guest that comes after the change is told too: it may come back from sleep.
+func TestPrefixOfBeforeIsTakenBack(t *testing.T) {
+	cfg := stateless(1800 * time.Second)
+	cfg.Search = []string{"old.test"}
+	n := start(t, cfg)
+	g := n.guest(t)
+	for _, prefix := range []string{"fd00:14:", "fd00:15:"} {
+		kerneltest.Wait(t, 10*time.Second, "an address of "+prefix, func() bool {
+			return strings.Contains(g.Run(t, "ip -6 addr show dev eth0 -tentative"), prefix)
+		})
+	}
+	cfg.Prefixes, cfg.Search = cfg.Prefixes[:1], []string{"new.test"}
+	n.server.SetConfig(cfg)
+	kerneltest.Wait(t, 10*time.Second, "the address to be deprecated", func() bool {
+		out := g.Run(t, "ip -6 -o addr show dev eth0 deprecated")
+		return strings.Contains(out, "fd00:15:") && !strings.Contains(out, "fd00:14:")
+	})
+	if out := g.Run(t, "ip -6 route show default"); out == "" {
+		t.Error("the default route went too")
+	}
+	out := g.Run(t, "rdisc6 -1 eth0")
+	for _, want := range []string{"fd00:15::/64", "old.test", "new.test"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s in:\n%s", want, out)
+		}
+	}
+}
+
 func TestServeEndsWithItsLink(t *testing.T) {
 	for what, command := range map[string]string{"deleted": "ip link del virbr0", "down": "ip link set virbr0 down"} {
 		t.Run(what, func(t *testing.T) {

@@ -23,8 +23,9 @@ type Server struct {
 	changed chan struct{} // holds one token while a configuration is new
 	counts  struct{ solicited, answered, toAll, failed atomic.Uint64 }
 
-	mu  sync.Mutex // guards cfg
-	cfg Config
+	mu   sync.Mutex // guards what follows
+	cfg  Config
+	past []past // earlier configurations, the last one last
 }
 
 // Stats counts what a server did since it was made.
@@ -40,11 +41,16 @@ func NewServer(log *slog.Logger, cfg Config) *Server {
 	return &Server{log: log.With("link", cfg.Link), changed: make(chan struct{}, 1), cfg: cfg}
 }
 
-// SetConfig changes what is advertised. Guests are told what is new at once, as
-// far as the protocol's limits let us. The link must stay the same.
+// SetConfig changes what is advertised. Guests are told at once, as far as the
+// protocol's limits let us, what is new and what is no more: for two hours the
+// prefixes, resolvers and search domains of before are advertised with lifetimes
+// of zero. The link must stay the same.
 func (s *Server) SetConfig(cfg Config) {
 	s.mu.Lock()
 	same := reflect.DeepEqual(cfg, s.cfg)
+	if !same {
+		s.past = remember(s.past, s.cfg, time.Now())
+	}
 	s.cfg = cfg
 	s.mu.Unlock()
 	if same {
@@ -56,10 +62,18 @@ func (s *Server) SetConfig(cfg Config) {
 	}
 }
 
-func (s *Server) config() Config {
+// message is what to send: made of the configuration, with what earlier ones
+// advertised taken back.
+func (s *Server) message(what func(Config, origin) *ndp.RouterAdvertisement, from origin) *ndp.RouterAdvertisement {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg
+	ra := what(s.cfg, from)
+	for _, old := range s.past {
+		if time.Now().Before(old.until) {
+			withdraw(ra, old.cfg, from)
+		}
+	}
+	return ra
 }
 
 // Stats returns the counters.
@@ -150,7 +164,7 @@ func (s *Server) send(c *Conn, what func(Config, origin) *ndp.RouterAdvertisemen
 	if err != nil {
 		return err
 	}
-	b, err := ndp.MarshalMessage(what(s.config(), from))
+	b, err := ndp.MarshalMessage(s.message(what, from))
 	if err != nil {
 		return fmt.Errorf("encode router advertisement: %w", err)
 	}

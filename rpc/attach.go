@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"unicode/utf8"
 
 	"github.com/vnetmgr/vnetmgr/network"
 	"github.com/vnetmgr/vnetmgr/rpc/wire"
@@ -48,6 +50,9 @@ func (c *client) portAttach(ctx context.Context, args wire.PortAttachArgs) (wire
 	return wireAttached(a), nil
 }
 
+// maxKey bounds a key in bytes: all those of a network are in one reply.
+const maxKey = 1024
+
 // attachRequest reads what is text.
 func attachRequest(args wire.PortAttachArgs) (network.AttachRequest, error) {
 	has := func(flag uint32) bool { return args.Flags&flag != 0 }
@@ -82,6 +87,9 @@ func attachRequest(args wire.PortAttachArgs) (network.AttachRequest, error) {
 			return req, &network.Error{Kind: network.ErrInvalidArg, Text: "'" + addr.text + "' is not an " + family + " address"}
 		}
 		*addr.to = a
+	}
+	if len(req.Key) > maxKey || !utf8.ValidString(req.Key) {
+		return req, &network.Error{Kind: network.ErrInvalidArg, Text: fmt.Sprintf("a key is at most %d bytes of UTF-8", maxKey)}
 	}
 	if req.Existing && (req.Link == "" || req.Netns != "") {
 		return req, &network.Error{Kind: network.ErrInvalidArg, Text: "an existing tap is attached by its name, and to no namespace"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -106,6 +107,7 @@ func TestAttachmentsOverTheWire(t *testing.T) {
 	}{
 		"a port that is not there": {wire.OwnPortDetach, wire.PortDetachArgs{Network: up}, wire.CodeNoPort},
 		"an unknown flag":          {wire.OwnPortAttach, wire.PortAttachArgs{Network: up, Flags: wire.AttachedBefore}, wire.CodeInvalidArg},
+		"a key without end":        {wire.OwnPortAttach, wire.PortAttachArgs{Network: up, Key: strings.Repeat("k", maxKey+1)}, wire.CodeInvalidArg},
 		"a MAC address of nobody":  {wire.OwnPortAttach, wire.PortAttachArgs{Network: up, MAC: "x"}, wire.CodeInvalidMAC},
 	} {
 		err := c.CallOwn(t.Context(), call.proc, call.args, &wire.Empty{})

@@ -194,18 +194,20 @@ func TestHalfWrittenFilesAreSweptAtStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.SaveDefinition(named(t, "a")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"a", tempPrefix + "network"} {
+		if err := d.SaveDefinition(named(t, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := d.Make(); err != nil {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{d.Config, d.Run} {
-		if left, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*")); err != nil || len(left) > 0 {
+		if left, err := filepath.Glob(filepath.Join(dir, tempPrefix+"1*")); err != nil || len(left) > 0 {
 			t.Errorf("left: %v %v", left, err)
 		}
 	}
-	if defs, err := d.Definitions(); err != nil || len(defs) != 1 {
+	if defs, err := d.Definitions(); err != nil || len(defs) != 2 {
 		t.Errorf("%d definitions: %v", len(defs), err)
 	}
 }

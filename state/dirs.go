@@ -49,6 +49,9 @@ func (d Dir) Make() error {
 			return fmt.Errorf("look for half-written files: %w", err)
 		}
 		for _, path := range half {
+			if filepath.Ext(path) == ".xml" {
+				continue // of a network that is called so
+			}
 			if err := os.Remove(path); err != nil {
 				return fmt.Errorf("remove a half-written file: %w", err)
 			}
