@@ -63,9 +63,14 @@ func query(t *testing.T, j *journal.Journal, network string, f journal.Filter) [
 	return got
 }
 
-// line is a record as these tests compare it, in minutes after noon.
+// line is a record as these tests compare it, in minutes after noon, or later:
+// when the test runs.
 func line(r journal.Record) string {
-	return fmt.Sprintf("%s %s %q from %.0f %s", r.Addr, r.MAC, r.Hostname, r.From.Sub(noon).Minutes(), r.End)
+	from := "later"
+	if minutes := r.From.Sub(noon).Minutes(); minutes < 24*60 {
+		from = fmt.Sprintf("%.0f", minutes)
+	}
+	return fmt.Sprintf("%s %s %q from %s %s", r.Addr, r.MAC, r.Hostname, from, r.End)
 }
 
 func lines(records []journal.Record) []string {
@@ -101,6 +106,7 @@ func TestChangesBecomeRecords(t *testing.T) {
 	a, b := leaseOf(macA, ten, noon), leaseOf(macB, ten, noon.Add(20*time.Minute))
 	renewed := a
 	renewed.Expiry, renewed.Hostname = noon.Add(90*time.Minute), "db"
+	goesOn := leaseOf(macB, ten, noon)
 	back := leaseOf(macA, ten, a.Expiry.Add(30*time.Second))
 	late := leaseOf(macA, ten, a.Expiry.Add(2*time.Minute))
 	for _, test := range []struct {
@@ -115,6 +121,8 @@ func TestChangesBecomeRecords(t *testing.T) {
 		{"ended unseen", []lease.Change{change(lease.Expired, a)}, []string{`192.168.122.10 52:54:00:00:00:0a "web" from 0 expired`}},
 		{"another client", []lease.Change{change(lease.Added, a), change(lease.Added, b)}, []string{
 			`192.168.122.10 52:54:00:00:00:0a "web" from 0 replaced`, `192.168.122.10 52:54:00:00:00:0b "web" from 20 held`}},
+		{"another MAC goes on with the lease", []lease.Change{change(lease.Added, a), change(lease.Renewed, goesOn)}, []string{
+			`192.168.122.10 52:54:00:00:00:0a "web" from 0 replaced`, `192.168.122.10 52:54:00:00:00:0b "web" from later held`}},
 		{"back at once", []lease.Change{change(lease.Added, a), change(lease.Expired, a), change(lease.Added, back)},
 			[]string{`192.168.122.10 52:54:00:00:00:0a "web" from 0 held`}},
 		{"back later", []lease.Change{change(lease.Added, a), change(lease.Expired, a), change(lease.Added, late)}, []string{

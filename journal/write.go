@@ -107,7 +107,11 @@ func (l *log) begin(has lease.Lease, now time.Time) error {
 			return err
 		}
 	}
-	return l.insert(l.newRecord(has))
+	r := l.newRecord(has)
+	if last != nil && last.From.Equal(r.From) {
+		r.From = now // the lease went on with a client of another MAC
+	}
+	return l.insert(r)
 }
 
 // renews tells whether a renewal is to be written down, for the case that its

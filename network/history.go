@@ -64,12 +64,28 @@ func (m *Manager) writeHistory(ctx context.Context, name string, leases *lease.T
 	if err := m.reconcileHistory(ctx, name, leases); err != nil {
 		return err
 	}
+	for ctx.Err() == nil {
+		changes, err := feed.Next(ctx)
+		if err == nil {
+			err = m.journal.Note(ctx, name, changes, clonesAmong(leases, changes))
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return m.writeRest(ctx, name, leases, feed)
+}
+
+// writeRest has what came before ctx ended written down. A lease that ends
+// before the network starts again would be missed else.
+func (m *Manager) writeRest(ctx context.Context, name string, leases *lease.Table, feed *lease.Feed) error {
 	for {
 		changes, err := feed.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := m.journal.Note(ctx, name, changes, clonesAmong(leases, changes)); err != nil {
+		err = m.journal.Note(ctx, name, changes, clonesAmong(leases, changes))
+		if err != nil && !errors.Is(err, ctx.Err()) {
 			return err
 		}
 	}

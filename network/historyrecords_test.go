@@ -1,6 +1,8 @@
 package network
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -40,4 +42,27 @@ func TestHistoryNamesBothOfTwoClones(t *testing.T) {
 	if of[first] != "" || of[clone] != first {
 		t.Errorf("clones and whose they are: %v", of)
 	}
+}
+
+// What came in the moment in which a network ends is written down, too.
+func TestHistoryHasWhatCameLast(t *testing.T) {
+	s := newSite(t)
+	ref := s.mustStart(leasedDoc)
+	table := lease.NewTable()
+	feed := table.Subscribe()
+	defer feed.Close()
+	now := time.Now()
+	l := lease.Lease{Addr: netip.MustParseAddr("192.168.68.9"), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 9}, Start: now, Expiry: now.Add(time.Hour)}
+	if err := table.Bind(l, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.writeRest(ended, "leased", table, feed); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	kerneltest.Wait(t, 10*time.Second, "the last lease", func() bool {
+		records, err := s.History(ref.UUID, journal.Filter{Addr: l.Addr})
+		return err == nil && len(records) == 1
+	})
 }
