@@ -44,7 +44,12 @@ type log struct {
 	records *bolt.Bucket
 	latest  *bolt.Bucket
 	clones  Clones
+	added   int // records that are not counted yet
 }
+
+// full is how full the pages of records are made: they come in the order of
+// their keys, so that none goes between two others.
+const full = 0.9
 
 // open returns a network's log, made if it is not there.
 func (w writer) open(network string) (*log, error) {
@@ -56,6 +61,7 @@ func (w writer) open(network string) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
+	records.FillPercent = full
 	latest, err := b.CreateBucketIfNotExists(latestBucket)
 	return &log{network: network, bucket: b, records: records, latest: latest}, err
 }
@@ -67,10 +73,20 @@ func (w writer) note(n note) error {
 	}
 	l.clones = n.clones
 	if n.whole {
-		return l.reconcile(n.leases, n.at)
+		err = l.reconcile(n.leases, n.at)
+	} else {
+		err = l.changeAll(n.changes, n.at)
 	}
-	for _, c := range n.changes {
-		if err := l.change(c, n.at); err != nil {
+	if err != nil || l.added == 0 {
+		return err
+	}
+	return setCount(l.bucket, count(l.bucket)+l.added)
+}
+
+// changeAll notes changes, one after the other.
+func (l *log) changeAll(changes []lease.Change, now time.Time) error {
+	for _, c := range changes {
+		if err := l.change(c, now); err != nil {
 			return err
 		}
 	}
@@ -198,16 +214,15 @@ func (l *log) last(a netip.Addr) (*Record, error) {
 // insert adds a record, and makes it its address's latest. It takes the place
 // of one that began at the same time.
 func (l *log) insert(r Record) error {
-	if l.records.Get(r.key()) == nil {
-		if err := setCount(l.bucket, count(l.bucket)+1); err != nil {
-			return err
-		}
+	key := r.key()
+	if l.records.Get(key) == nil {
+		l.added++
 	}
 	addr := r.Addr.As16()
-	if err := l.latest.Put(addr[:], r.key()); err != nil {
+	if err := l.latest.Put(addr[:], key); err != nil {
 		return err
 	}
-	return l.put(r)
+	return l.records.Put(key, r.value())
 }
 
 // put stores a record.

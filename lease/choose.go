@@ -62,8 +62,7 @@ func (t *Table) choose(f *family, c Client, hash uint64, now time.Time, not []ne
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lapse(now)
-	key := c.key()
-	for _, s := range [...]*slot{t.byHold[key], t.byHold[c.macKey()], t.byPast[key]} {
+	for _, s := range [...]*slot{lookUp(t.byHold, c), lookUpMAC(t.byHold, c), lookUp(t.byPast, c)} {
 		if s != nil && t.choosable(s, c, now) && !slices.Contains(not, s.addr) {
 			return s.addr, true
 		}
@@ -178,7 +177,7 @@ func (t *Table) Hold(a netip.Addr, c Client, until time.Time) {
 func (t *Table) Unhold(c Client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.dropHold(t.byHold[c.key()])
+	t.dropHold(lookUp(t.byHold, c))
 }
 
 // dropHold ends the offer of an address, if there is one.

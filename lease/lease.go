@@ -53,31 +53,56 @@ type Client struct {
 	Port  int  // see Lease; it says nothing of who the client is
 }
 
+// keyRoom is enough for the keys of nearly all clients: a look-up makes one in
+// an array of that size, which is no garbage.
+const keyRoom = 64
+
 // key is the client's identity as a map key.
 func (c Client) key() string {
+	var room [keyRoom]byte
+	return string(c.appendKey(room[:0]))
+}
+
+// appendKey appends the bytes of key.
+func (c Client) appendKey(b []byte) []byte {
 	if len(c.ID) == 0 {
-		return c.macKey()
+		return c.appendMACKey(b)
 	}
 	kind := byte('i')
 	if c.Six {
 		kind = '6'
 	}
-	b := make([]byte, 0, 8+len(c.MAC)+len(c.ID))
 	if c.Clone {
 		b = append(b, 'c', max(c.HType, 1), byte(len(c.MAC)))
 		b = append(b, c.MAC...)
 	}
 	b = append(b, kind, byte(c.IAID>>24), byte(c.IAID>>16), byte(c.IAID>>8), byte(c.IAID))
-	return string(append(b, c.ID...))
+	return append(b, c.ID...)
 }
 
 // macKey is the client's hardware address as a map key, "" if it has none or
 // is not known by it.
 func (c Client) macKey() string {
+	var room [keyRoom]byte
+	return string(c.appendMACKey(room[:0]))
+}
+
+// appendMACKey appends the bytes of macKey.
+func (c Client) appendMACKey(b []byte) []byte {
 	if len(c.MAC) == 0 || c.Six {
-		return ""
+		return b
 	}
-	b := make([]byte, 0, 2+len(c.MAC))
-	b = append(b, 'm', max(c.HType, 1))
-	return string(append(b, c.MAC...))
+	return append(append(b, 'm', max(c.HType, 1)), c.MAC...)
+}
+
+// lookUp finds a client by its key.
+func lookUp(index map[string]*slot, c Client) *slot {
+	var room [keyRoom]byte
+	return index[string(c.appendKey(room[:0]))]
+}
+
+// lookUpMAC finds a client by its macKey.
+func lookUpMAC(index map[string]*slot, c Client) *slot {
+	var room [keyRoom]byte
+	return index[string(c.appendMACKey(room[:0]))]
 }

@@ -116,12 +116,11 @@ func (t *Table) Identify(c Client) (_ Client, located bool) {
 	defer t.mu.Unlock()
 	if clone := c; len(c.ID) > 0 && len(c.MAC) > 0 {
 		clone.Clone = true
-		key := clone.key()
-		c.Clone = t.byClient[key] != nil || t.byHold[key] != nil
+		c.Clone = lookUp(t.byClient, clone) != nil || lookUp(t.byHold, clone) != nil
 	}
 	if s := t.ofClient(c); s != nil && s.cur.live() && bytes.Equal(s.cur.MAC, c.MAC) {
 		c.Port = s.cur.Port
-	} else if s := t.byHold[c.key()]; s != nil && bytes.Equal(s.hold.client.MAC, c.MAC) {
+	} else if s := lookUp(t.byHold, c); s != nil && bytes.Equal(s.hold.client.MAC, c.MAC) {
 		c.Port = s.hold.client.Port
 	}
 	return c, c.Port != 0 || t.familyOf(c).shares.unshared
@@ -138,11 +137,10 @@ func (t *Table) Rival(c Client, now time.Time) (l Lease, heard time.Time, ok boo
 	defer t.mu.Unlock()
 	t.lapse(now)
 	other := func(mac []byte) bool { return len(mac) > 0 && !bytes.Equal(mac, c.MAC) }
-	key := c.key()
-	if s := t.byClient[key]; s != nil && other(s.cur.MAC) && !s.cur.Expired(now) {
+	if s := lookUp(t.byClient, c); s != nil && other(s.cur.MAC) && !s.cur.Expired(now) {
 		return s.cur.Lease, s.heard, true
 	}
-	if s := t.byHold[key]; s != nil && other(s.hold.client.MAC) {
+	if s := lookUp(t.byHold, c); s != nil && other(s.hold.client.MAC) {
 		h := s.hold
 		return Lease{Addr: s.addr, MAC: h.client.MAC, HType: h.client.HType, ClientID: h.client.ID, IAID: h.client.IAID}, h.since, true
 	}

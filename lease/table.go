@@ -194,16 +194,16 @@ func liveLease(s *slot) (Lease, bool) {
 }
 
 func (t *Table) ofClient(c Client) *slot {
-	if s := t.byClient[c.key()]; s != nil {
+	if s := lookUp(t.byClient, c); s != nil {
 		return s
 	}
 	if len(c.MAC) == 0 {
 		return nil
 	}
 	if len(c.ID) > 0 {
-		return t.byClient[c.macKey()]
+		return lookUpMAC(t.byClient, c)
 	}
-	return t.byMAC[c.macKey()]
+	return lookUpMAC(t.byMAC, c)
 }
 
 // Leases returns the live leases that are on disk, in the order in which they
