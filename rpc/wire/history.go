@@ -18,11 +18,11 @@ type HistoryArgs struct {
 }
 
 // MaxHistory is how many records a reply has at most.
-const MaxHistory = 65536
+const MaxHistory = 8192
 
 // HistoryRet is the result of OwnHistory, oldest first.
 type HistoryRet struct {
-	Records []HistoryRecord `max:"65536"`
+	Records []HistoryRecord `max:"8192"`
 }
 
 // HistoryRecord says that a client had an address from one time to another, in
