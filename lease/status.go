@@ -25,7 +25,7 @@ import (
 // last time took so long that it would need more than 1/statusShare of a CPU.
 const (
 	statusDelay = 20 * time.Millisecond
-	statusShare = 50
+	statusShare = 20
 )
 
 // StatusFile keeps libvirt's lease file of one bridge, BR.status, which
