@@ -442,7 +442,12 @@ func TestAddressOfASubnetThatIsNoMoreIsNotKept(t *testing.T) {
 	if got := s.leased(id); len(got) != 0 {
 		t.Errorf("leases %q", got)
 	}
-	if got := s.ns.Run(t, "nft list table bridge vnetmgr; dig +short @192.168.78.1 web.lan"); strings.Contains(got, a.Addr.String()) {
+	var answer string
+	s.wait("an answer", func() bool {
+		answer = s.ns.Run(t, "dig +tries=1 +time=2 @192.168.78.1 web.lan || true")
+		return strings.Contains(answer, "status: ")
+	})
+	if got := s.ns.Run(t, "nft list table bridge vnetmgr") + answer; strings.Contains(got, a.Addr.String()) {
 		t.Errorf("%s is known still:\n%s", a.Addr, got)
 	}
 }

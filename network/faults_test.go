@@ -170,8 +170,8 @@ func (f *faultySite) whole() string {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || d.IsDir() || strings.HasPrefix(filepath.Base(path), "leases.db") || strings.Contains(path, ".macs") {
-			return err // those of domains' addresses are written some time later
+		if err != nil || d.IsDir() || strings.HasPrefix(filepath.Base(path), "leases.db") || strings.Contains(path, ".macs") || strings.HasSuffix(path, ".new") {
+			return err // those of domains' addresses are written some time later, those half written have another name soon
 		}
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
