@@ -28,7 +28,7 @@ lint:
 	go vet ./...
 	go tool staticcheck ./...
 	cd e2e/cni && go vet ./... # a module of its own
-	go vet -tags modern ./e2e
+	go vet -tags modern,boot ./e2e
 
 # As root these include the tests that need a kernel; each makes its own
 # network namespace.
@@ -66,7 +66,7 @@ compare:
 # Every way to boot over the network, with the firmware of emulated computers.
 boot:
 	scripts/deps test boot
-	go test -count=1 -timeout 10m ./e2e -run 'Boots' -boot -v
+	go test -count=1 -timeout 10m -tags boot ./e2e -run 'Boots' -v
 
 deps-test:
 	scripts/deps test

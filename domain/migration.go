@@ -118,7 +118,11 @@ func (m *migration) reconnect(ctx context.Context) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("libvirt went away and did not come back: %w", err)
 		}
-		time.Sleep(firstRetry)
+		select {
+		case <-time.After(firstRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -77,19 +77,20 @@ func (m *Manager) changeRegistration(ctx context.Context, e *entry, was, p *plan
 		return nil // it was to be registered, and could not be
 	}
 	if p.Register == nil {
-		return m.setRegistered(e, 0, m.resolved.Revert(ctx, e.registered))
+		err := m.resolved.Revert(ctx, e.registered)
+		m.setRegistered(e, 0)
+		return err
 	}
 	index, err := m.register(ctx, p, 0)
-	return m.setRegistered(e, index, err)
+	m.setRegistered(e, index)
+	return err
 }
 
-// setRegistered notes where the network's domain is registered; it returns
-// err.
-func (m *Manager) setRegistered(e *entry, index int, err error) error {
+// setRegistered notes where the network's domain is registered.
+func (m *Manager) setRegistered(e *entry, index int) {
 	m.mu.Lock()
 	e.registered = index
 	m.mu.Unlock()
-	return err
 }
 
 // notRegistered says that the host does without the names of a network. A host
@@ -112,7 +113,7 @@ func (m *Manager) adoptRegistration(ctx context.Context, e *entry) {
 	if err != nil {
 		m.log.Error("register the network's domain", "network", e.live.Name, "err", err)
 	}
-	_ = m.setRegistered(e, index, nil) // logged
+	m.setRegistered(e, index)
 }
 
 // A systemd-resolved that has begun may not know of all links yet: then it is
@@ -155,15 +156,15 @@ func (m *Manager) registerAll(ctx context.Context) (done bool) {
 		index, err := m.tell(ctx, e.plan, 0)
 		switch {
 		case err == nil:
-			_ = m.setRegistered(e, index, nil) // nothing went wrong
+			m.setRegistered(e, index)
 		case ctx.Err() != nil:
 			return true // what was told before is still to be taken back
 		case errors.Is(err, resolved.ErrAbsent):
 			m.notRegistered(e.plan.Register, err)
-			_ = m.setRegistered(e, 0, nil) // that it has ended is no fault
+			m.setRegistered(e, 0)
 		default:
 			m.notRegistered(e.plan.Register, err)
-			_ = m.setRegistered(e, 0, nil) // said
+			m.setRegistered(e, 0)
 			done = false
 		}
 	}
@@ -186,6 +187,6 @@ func (m *Manager) unregister() {
 		if err := m.resolved.Revert(ctx, e.registered); err != nil {
 			m.log.Warn("take names back from the host's resolver", "network", e.ref().Name, "err", err)
 		}
-		_ = m.setRegistered(e, 0, nil)
+		m.setRegistered(e, 0)
 	}
 }

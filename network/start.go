@@ -152,7 +152,8 @@ func (m *Manager) build(ctx context.Context, e *entry, n *xmlnet.Network, p *pla
 		s.stop(errEnded)
 		return nil, err
 	}
-	return s, m.setRegistered(e, index, nil)
+	m.setRegistered(e, index)
+	return s, nil
 }
 
 // ruleset is that of all active networks, and one more.

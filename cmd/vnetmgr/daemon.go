@@ -89,23 +89,7 @@ func serve(ctx context.Context, log *slog.Logger, s settings, socket string) err
 	if err != nil {
 		return err
 	}
-	manager := network.New(log, host, network.Config{
-		Dir:            state.Dir{Config: s.NetworkDir, Run: s.activeDir(), Attached: filepath.Join(s.StateDir, "attached")},
-		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
-		JournalFile:    filepath.Join(s.StateDir, "history.db"),
-		JournalRecords: s.LeaseHistory,
-		StatusDir:      s.DNSMasqDir,
-		ResolvConf:     "/etc/resolv.conf",
-		Hosts:          "/etc/hosts",
-		Hook:           s.Hook,
-		SystemBus:      s.SystemBus,
-		NetnsEtc:       "/etc/netns",
-		QueryRate:      s.DNSQueryRate,
-
-		RegisterDomains: s.Register,
-		AdmitGuests:     s.AdmitGuests,
-		Virtnetworkd:    s.Role == roleVirtnetworkd,
-	})
+	manager := network.New(log, host, s.networks())
 	links, err := bridge.Open()
 	if err != nil {
 		return err
@@ -151,6 +135,27 @@ func listenMetrics(addr string) (net.Listener, error) {
 		return nil, nil
 	}
 	return metrics.Listen(addr)
+}
+
+// networks is where networks are kept and found.
+func (s settings) networks() network.Config {
+	return network.Config{
+		Dir:            state.Dir{Config: s.NetworkDir, Run: s.activeDir(), Attached: filepath.Join(s.StateDir, "attached")},
+		LeaseFile:      filepath.Join(s.StateDir, "leases.db"),
+		JournalFile:    filepath.Join(s.StateDir, "history.db"),
+		JournalRecords: s.LeaseHistory,
+		StatusDir:      s.DNSMasqDir,
+		ResolvConf:     "/etc/resolv.conf",
+		Hosts:          "/etc/hosts",
+		Hook:           s.Hook,
+		SystemBus:      s.SystemBus,
+		NetnsEtc:       "/etc/netns",
+		QueryRate:      s.DNSQueryRate,
+
+		RegisterDomains: s.Register,
+		AdmitGuests:     s.AdmitGuests,
+		Virtnetworkd:    s.Role == roleVirtnetworkd,
+	}
 }
 
 // polkitFor returns the polkit to ask where auth says so.
